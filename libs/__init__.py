@@ -1,1 +1,1 @@
-"""Shared by all services."""
+"""What the seven services share: no business rule lives here, and no service is imported."""

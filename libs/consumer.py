@@ -1,0 +1,255 @@
+"""The event consumer of a service: each event takes effect once, and none is lost or in the way.
+
+A batch is one transaction (claims, effects, events that follow from them) and one commit of
+offsets after it. When a batch fails, its records are taken one by one, so that a bad one ends in
+the dead-letter topic by itself and a transient fault loses no one's place.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .config import ServiceSettings
+from .db import Database
+from .errors import database_unavailable
+from .events import Event, EventData, InvalidEvent, UnknownEventType, decode
+from .inbox import InboxMixin, claim
+from .kafka import dead_letter_topic, ensure_topics
+from .logging import describe_error, fields, get_logger, request_id_var
+from .loops import Backoff, Loop
+from .metrics import EVENTS_CONSUMED
+from .outbox import Outbox
+
+log = get_logger(__name__)
+
+Handler = Callable[[AsyncSession, Event[Any]], Awaitable[None]]
+Handlers = Mapping[type[EventData], Handler]
+
+_BATCH = 100
+_POLL_MS = 1000
+_ATTEMPTS = 3
+"""Of a handler that fails on something unlisted, before its message goes to the dead letters."""
+
+
+class EventRefused(Exception):  # noqa: N818
+    """Raised by a handler: this event can never take effect; it goes to the dead-letter topic."""
+
+
+class _TransientFault(Exception):  # noqa: N818
+    """The message is fine, but something it needs is away: keep the place and try again."""
+
+
+class EventConsumer:
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        database: Database,
+        *,
+        handlers: Handlers,
+        outbox: Outbox,
+        inbox: type[InboxMixin],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._handlers = handlers
+        self._outbox = outbox
+        self._inbox = inbox
+        self._service = outbox.service
+        self._topics = sorted({data.topic for data in handlers})
+
+    async def run(self, loop: Loop) -> None:
+        await ensure_topics(self._settings, self._topics)
+        consumer = self._make_consumer()
+        try:
+            await consumer.start()
+            await self._consume(consumer, loop)
+        finally:
+            async with asyncio.timeout(5):
+                await consumer.stop()
+
+    async def _consume(self, consumer: AIOKafkaConsumer, loop: Loop) -> None:
+        backoff = Backoff()
+        taken: dict[TopicPartition, int] = {}
+        while True:
+            with loop.waiting():
+                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
+            records = [record for batch in batches.values() for record in batch]
+            try:
+                await self._take(records)
+            except _TransientFault as fault:
+                _rewind(consumer, records)
+                log.warning("waiting to take events", extra=fields(reason=str(fault)))
+                await loop.sleep(backoff.next())
+                continue
+            backoff.reset()
+            await _commit(consumer, records)
+            taken.update(_next_offsets(records))
+            loop.progressed(lag=_lag(consumer, taken))
+
+    async def _take(self, records: Sequence[ConsumerRecord]) -> None:
+        if not records:
+            return
+        try:
+            await self._apply(records)
+        except Exception as error:
+            _raise_if_transient(error)
+            for record in records:
+                await self._take_one(record)
+
+    async def _take_one(self, record: ConsumerRecord) -> None:
+        reason = ""
+        for attempt in range(_ATTEMPTS):
+            await asyncio.sleep(0.1 * attempt)
+            try:
+                await self._apply([record])
+            except EventRefused as refusal:
+                reason = str(refusal)
+                break
+            except Exception as error:
+                _raise_if_transient(error)
+                log.error("handler failed", extra=fields(error=describe_error(error)))
+                reason = f"handler failed: {type(error).__name__}"
+            else:
+                return
+        await self._bury(record, reason)
+
+    async def _apply(self, records: Sequence[ConsumerRecord]) -> None:
+        """Claim the events, let them take effect in order, and commit it all at once."""
+        events: dict[UUID, Event[EventData]] = {}
+        buried: list[tuple[ConsumerRecord, str]] = []
+        ignored = 0
+        for record in records:
+            try:
+                event = decode(record.value)
+            except InvalidEvent as invalid:
+                buried.append((record, str(invalid)))
+            except UnknownEventType:
+                ignored += 1
+            else:
+                if type(event.data) in self._handlers:
+                    events.setdefault(event.id, event)
+                else:
+                    ignored += 1
+        if events or buried:
+            async with self._database.transaction() as session:
+                new = await claim(session, self._inbox, events)
+                for event in events.values():
+                    if event.id in new:
+                        await self._handle(session, event)
+                for record, reason in buried:
+                    await self._add_dead_letter(session, record, reason)
+            self._count(events, new)
+        self._counted("ignored", ignored)
+
+    async def _handle(self, session: AsyncSession, event: Event[EventData]) -> None:
+        token = request_id_var.set(event.request_id)
+        try:
+            await self._handlers[type(event.data)](session, event)
+            await session.flush()
+        finally:
+            request_id_var.reset(token)
+
+    async def _bury(self, record: ConsumerRecord, reason: str) -> None:
+        async with self._database.transaction() as session:
+            await self._add_dead_letter(session, record, reason)
+
+    async def _add_dead_letter(
+        self, session: AsyncSession, record: ConsumerRecord, reason: str
+    ) -> None:
+        """Once per consumer group: the message's place is claimed, not its event id, so that a
+        replay of it can still take effect."""
+        letter_id = _identity(record, self._service)
+        if not await claim(session, self._inbox, [letter_id]):
+            return
+        self._outbox.add_message(
+            session,
+            letter_id,
+            "dead-letter",
+            dead_letter_topic(record.topic),
+            key=record.key,
+            value=record.value,
+            headers={"reason": reason[:500], "consumer": self._service},
+        )
+        self._counted("dead_lettered", 1)
+        log.error(
+            "message dead-lettered",
+            extra=fields(topic=record.topic, offset=record.offset, reason=reason[:500]),
+        )
+
+    def _count(self, events: Mapping[UUID, Event[EventData]], new: set[UUID]) -> None:
+        self._counted("applied", len(new))
+        self._counted("duplicate", len(events) - len(new))
+        for event_id, event in events.items():
+            if event_id not in new:
+                log.info(
+                    "event already had its effect",
+                    extra=fields(event_id=event_id, type=event.data.type),
+                )
+
+    def _counted(self, outcome: str, number: int) -> None:
+        if number:
+            EVENTS_CONSUMED.labels(self._service, outcome).inc(number)
+
+    def _make_consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            *self._topics,
+            bootstrap_servers=self._settings.kafka_bootstrap,
+            client_id=self._service,
+            group_id=self._service,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=self._settings.kafka_fetch_max_wait_ms,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=3_000,
+            metadata_max_age_ms=30_000,
+        )
+
+
+def _raise_if_transient(error: Exception) -> None:
+    unavailable = database_unavailable(error)
+    if unavailable or isinstance(error, OSError | KafkaError):
+        reason = unavailable.detail if unavailable else type(error).__name__
+        raise _TransientFault(reason) from error
+
+
+def _identity(record: ConsumerRecord, service: str) -> UUID:
+    """Names one message of one topic, also when the topic was deleted and made again."""
+    digest = hashlib.sha256(record.value or b"").hexdigest()
+    place = f"{record.topic}/{record.partition}/{record.offset}/{record.timestamp}"
+    return uuid5(NAMESPACE_OID, f"{service}/{place}/{digest}")
+
+
+def _rewind(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
+    for record in reversed(records):
+        try:
+            consumer.seek(TopicPartition(record.topic, record.partition), record.offset)
+        except IllegalStateError:  # the partition has moved to another replica
+            continue
+
+
+async def _commit(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
+    """Later than the effects; when it fails, the inbox drops what comes again."""
+    if not records:
+        return
+    try:
+        async with asyncio.timeout(10):
+            await consumer.commit(_next_offsets(records))
+    except (KafkaError, TimeoutError) as error:
+        log.warning("offset commit failed", extra=fields(error=type(error).__name__))
+
+
+def _next_offsets(records: Sequence[ConsumerRecord]) -> dict[TopicPartition, int]:
+    return {TopicPartition(r.topic, r.partition): r.offset + 1 for r in records}
+
+
+def _lag(consumer: AIOKafkaConsumer, taken: Mapping[TopicPartition, int]) -> int:
+    """Messages of our partitions that we have not taken yet, as of the last fetch."""
+    ends = {position: consumer.highwater(position) for position in consumer.assignment()}
+    return sum(max(0, (end or 0) - taken.get(position, end or 0)) for position, end in ends.items())

@@ -1,0 +1,111 @@
+"""The database: one engine a process, one transaction a unit of work."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy import DateTime, MetaData, func
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .config import ServiceSettings
+
+_NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def schema_metadata(schema: str) -> MetaData:
+    """The MetaData of a service: its tables live in the Postgres schema of its name."""
+    return MetaData(schema=schema, naming_convention=_NAMING)
+
+
+class CreatedAt:
+    """Adds `created_at`, set by the database."""
+
+    created_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now(), sort_order=90
+    )
+
+
+def connection_options(settings: ServiceSettings) -> dict[str, Any]:
+    """libpq options: no statement, lock or idle transaction without a limit; dead peers noticed."""
+    milliseconds = int(settings.database_statement_timeout * 1000)
+    return {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+        "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
+        f" -c idle_in_transaction_session_timeout={2 * milliseconds} -c timezone=UTC",
+    }
+
+
+class Database:
+    """The pool of one process. Sessions expire nothing on commit, so no hidden I/O follows it."""
+
+    def __init__(self, settings: ServiceSettings, service: str) -> None:
+        self._engine = create_async_engine(
+            settings.postgres_dsn,
+            pool_size=settings.database_pool_size,
+            max_overflow=0,
+            pool_timeout=settings.database_pool_timeout,
+            pool_recycle=1800,
+            hide_parameters=True,
+            connect_args=connection_options(settings) | {"application_name": service},
+        )
+        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
+        self._limit = settings.transaction_timeout
+        self._listeners: dict[str, Callable[[], None]] = {}
+
+    def on_commit(self, queue: str, wake: Callable[[], None]) -> None:
+        """Call `wake` after each commit of a transaction that said `enqueued(session, queue)`."""
+        self._listeners[queue] = wake
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session that commits at the end of the block and rolls back on any error.
+
+        The connection is taken at the first query, so call other services before it.
+        """
+        async with asyncio.timeout(self._limit), self._sessions() as session, session.begin():
+            yield session
+        for queue in session.info.get(_QUEUES, ()):
+            if wake := self._listeners.get(queue):
+                wake()
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+_QUEUES = "queues"
+
+
+def enqueued(session: AsyncSession, queue: str) -> None:
+    """Say that this transaction adds work to `queue`, so that its loop wakes at the commit."""
+    session.info.setdefault(_QUEUES, set()).add(queue)
+
+
+async def get_database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+    database: Database = request.app.state.database
+    async with database.transaction() as session:
+        yield session
+
+
+DatabaseDep = Annotated[Database, Depends(get_database)]
+
+# scope="function": the commit comes before the response is sent, so a failed one is never a 2xx.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]

@@ -1,0 +1,89 @@
+"""HTTP between services: one client a process, the internal key and the request id go along."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from .config import ServiceSettings
+from .errors import RETRY_AFTER_SECONDS, Unavailable
+from .logging import fields, get_logger, request_id_var
+
+log = get_logger(__name__)
+
+_KEEPALIVE_SECONDS = 30
+"""Shorter than the services' own (120 s), so that no connection is closed as it is reused."""
+
+
+class DependencyUnavailable(Unavailable):
+    """Another service is away, slow or failing; nothing is known about what it did."""
+
+    code = "dependency_unavailable"
+
+
+class ServiceClient:
+    """Calls one other service. Internal calls are idempotent, so a cut connection is retried."""
+
+    def __init__(self, client: httpx.AsyncClient, name: str, base_url: str) -> None:
+        self._client = client
+        self._name = name
+        self._base_url = base_url
+
+    async def get(self, path: str, *, params: Mapping[str, Any] | None = None) -> httpx.Response:
+        return await self.request("GET", path, params=params)
+
+    async def post(self, path: str, json: Any = None) -> httpx.Response:
+        return await self.request("POST", path, json=json)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> httpx.Response:
+        """The answer, if it is below 500. Raises DependencyUnavailable otherwise."""
+        request = self._client.build_request(
+            method,
+            self._base_url + path,
+            json=json,
+            params=params,
+            headers={"X-Request-ID": request_id_var.get()},
+            timeout=timeout if timeout is not None else httpx.USE_CLIENT_DEFAULT,
+        )
+        try:
+            response = await self._send(request)
+        except httpx.TransportError as error:
+            raise self._unavailable(type(error).__name__) from error
+        if response.status_code >= 500 or response.status_code in (401, 403):
+            raise self._unavailable(f"status {response.status_code}")
+        return response
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._client.send(request)
+        except httpx.TimeoutException:
+            raise
+        except httpx.TransportError:
+            return await self._client.send(request)
+
+    def _unavailable(self, reason: str) -> DependencyUnavailable:
+        log.warning("dependency unavailable", extra=fields(dependency=self._name, reason=reason))
+        return DependencyUnavailable(
+            f"The {self._name} service can't be reached; try again in {RETRY_AFTER_SECONDS} s."
+        )
+
+
+def make_http_client(settings: ServiceSettings) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        headers={"X-Internal-Key": settings.svc_internal_key.get_secret_value()},
+        timeout=httpx.Timeout(settings.http_timeout, connect=2),
+        limits=httpx.Limits(
+            max_connections=100,
+            max_keepalive_connections=50,
+            keepalive_expiry=_KEEPALIVE_SECONDS,
+        ),
+        trust_env=False,
+    )

@@ -1,0 +1,70 @@
+"""Kafka: making sure of topics, and the one producer of a process."""
+
+import asyncio
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+
+from .config import ServiceSettings
+
+DLQ_SUFFIX = ".dlq"
+_TOPIC_ALREADY_EXISTS = 36
+_MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+"""Above the broker's usual 1 MB, so that its largest message still fits a dead-letter topic."""
+
+
+def dead_letter_topic(topic: str) -> str:
+    return topic + DLQ_SUFFIX
+
+
+def make_producer(settings: ServiceSettings, service: str) -> AIOKafkaProducer:
+    """A producer whose sends count only when all in-sync replicas have them."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        client_id=service,
+        acks="all",
+        enable_idempotence=settings.kafka_enable_idempotence,
+        request_timeout_ms=10_000,
+        max_request_size=_MAX_MESSAGE_BYTES,
+        connections_max_idle_ms=60_000,
+    )
+
+
+async def ensure_topics(settings: ServiceSettings, topics: Iterable[str]) -> None:
+    """Create the topics, and their dead-letter topics, that are missing. Raises KafkaError."""
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=10_000
+    )
+    async with asyncio.timeout(15):
+        await admin.start()
+        try:
+            existing = set(await admin.list_topics())
+            wanted = [name for topic in topics for name in (topic, dead_letter_topic(topic))]
+            missing = [name for name in wanted if name not in existing]
+            if missing:
+                await _create(admin, settings, missing)
+        finally:
+            await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, settings: ServiceSettings, names: list[str]) -> None:
+    limit = {"max.message.bytes": str(_MAX_MESSAGE_BYTES)}
+    response = await admin.create_topics(
+        [
+            NewTopic(
+                name,
+                num_partitions=settings.kafka_topic_partitions,
+                replication_factor=settings.kafka_replication_factor,
+                topic_configs=limit if name.endswith(DLQ_SUFFIX) else None,
+            )
+            for name in names
+        ]
+    )
+    for _, code, *_ in response.topic_errors:
+        if code not in (0, _TOPIC_ALREADY_EXISTS):
+            raise for_code(code)
+
+
+__all__ = ["KafkaError", "dead_letter_topic", "ensure_topics", "make_producer"]

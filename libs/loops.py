@@ -1,0 +1,140 @@
+"""Background loops that never die unseen: supervised, restarted with backoff, shown in /health."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .errors import sqlstate
+from .logging import describe_error, fields, get_logger
+
+log = get_logger(__name__)
+
+_STALLED_AFTER = 30.0
+
+
+class LoopStopped(Exception):  # noqa: N818
+    """The service is shutting down and the loop has nothing in hand."""
+
+
+class Loop:
+    """One supervised loop. `run(loop)` goes on for ever; whatever it raises starts it again.
+
+    Call `loop.progressed(...)` at each turn, and wrap each wait for work in
+    `with loop.waiting():` so that a shutdown interrupts a wait at once but never work in hand.
+    """
+
+    def __init__(self, name: str, run: Callable[["Loop"], Awaitable[None]]) -> None:
+        self.name = name
+        self._run = run
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._idle = False
+        self._error: str | None = None
+        self._last_progress = time.monotonic()
+        self._facts: dict[str, Any] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._supervise(), name=self.name)
+
+    async def stop(self, limit: float) -> None:
+        """Let the loop finish what it has in hand, for `limit` seconds at most."""
+        if self._task is None:
+            return
+        self._stopping = True
+        if self._idle:
+            self._task.cancel()
+        _, pending = await asyncio.wait({self._task}, timeout=limit)
+        for task in pending:
+            log.warning("loop cut off at shutdown", extra=fields(loop=self.name))
+            task.cancel()
+            await asyncio.wait({task}, timeout=1)
+
+    def wake(self) -> None:
+        """There is work: end the current `sleep` at once."""
+        self._wake.set()
+
+    def progressed(self, **facts: Any) -> None:
+        """The loop turned without an error; `facts` (such as its lag) are shown in /health."""
+        self._last_progress = time.monotonic()
+        self._error = None
+        self._facts.update(facts)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        if self._stopping:
+            raise LoopStopped
+        self._idle = True
+        try:
+            yield
+        finally:
+            self._idle = False
+
+    async def sleep(self, seconds: float) -> bool:
+        """Wait for `wake()`, at most `seconds`; True when woken."""
+        with self.waiting():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._wake.wait()
+            except TimeoutError:
+                return False
+            self._wake.clear()
+            return True
+
+    def check(self) -> str:
+        """'ok', or what is wrong with the loop."""
+        if self._error:
+            return self._error
+        if (age := time.monotonic() - self._last_progress) > _STALLED_AFTER:
+            return f"no progress for {age:.0f} s"
+        return "ok"
+
+    def facts(self) -> dict[str, Any]:
+        age = round(time.monotonic() - self._last_progress, 1)
+        return {"last_progress_seconds": age, **self._facts}
+
+    async def _supervise(self) -> None:
+        backoff = Backoff()
+        while not self._stopping:
+            started = time.monotonic()
+            try:
+                await self._run(self)
+            except LoopStopped:
+                return
+            except Exception as error:
+                if time.monotonic() - started > _STALLED_AFTER:
+                    backoff.reset()
+                self._failed(error)
+            await self._pause(backoff.next())
+
+    def _failed(self, error: Exception) -> None:
+        pending = sqlstate(error) in {"42P01", "3F000"}
+        self._error = "migrations pending" if pending else f"failing: {type(error).__name__}"
+        log.warning(
+            "loop failed, starts again", extra=fields(loop=self.name, error=describe_error(error))
+        )
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await self.sleep(seconds)
+        except LoopStopped:
+            return
+
+
+class Backoff:
+    """Waits that double from `first` to `most` seconds, with jitter."""
+
+    def __init__(self, first: float = 0.1, most: float = 3.0) -> None:
+        self._first, self._most = first, most
+        self._seconds = first
+
+    def next(self) -> float:
+        seconds = self._seconds
+        self._seconds = min(seconds * 2, self._most)
+        return seconds * random.uniform(0.7, 1.0)
+
+    def reset(self) -> None:
+        self._seconds = self._first
