@@ -1,7 +1,7 @@
 """The database: one engine a process, one transaction a unit of work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
@@ -78,6 +78,8 @@ class Database:
         """
         async with asyncio.timeout(self._limit), self._sessions() as session, session.begin():
             yield session
+            for act in session.info.get(_LAST_ACTS, ()):
+                await act(session)
         for queue in session.info.get(_QUEUES, ()):
             if wake := self._listeners.get(queue):
                 wake()
@@ -92,6 +94,19 @@ _QUEUES = "queues"
 def enqueued(session: AsyncSession, queue: str) -> None:
     """Say that this transaction adds work to `queue`, so that its loop wakes at the commit."""
     session.info.setdefault(_QUEUES, set()).add(queue)
+
+
+_LAST_ACTS = "last acts"
+LastAct = Callable[[AsyncSession], Awaitable[None]]
+
+
+def before_commit(session: AsyncSession, act: LastAct) -> None:
+    """Have `act` run last in this transaction, once, however often it is asked for.
+
+    For locks that several events of one batch need: taken there together, in one order, they
+    can't make two transactions wait for each other.
+    """
+    session.info.setdefault(_LAST_ACTS, {})[act] = None
 
 
 async def get_database(request: Request) -> Database:
