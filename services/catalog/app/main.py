@@ -1,0 +1,39 @@
+"""Catalog: categories, products and their images, stock and the reservations of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.app import ServiceContext, Tables, create_service_app, service_root
+
+from .clients import OrderClient
+from .config import CatalogSettings
+from .handlers import HANDLERS
+from .image_store import ImageStore
+from .internal_routes import router as internal_router
+from .models import InboxMessage, outbox
+from .routes import routers
+from .sweeper import Sweeper
+
+
+@asynccontextmanager
+async def extras(context: ServiceContext[CatalogSettings]) -> AsyncIterator[None]:
+    settings = context.settings
+    store = context.app.state.image_store = ImageStore(settings)
+    context.checks.append(store.check())
+    orders = OrderClient(context.client("order", settings.order_base))
+    sweeper = Sweeper(context.database, orders, ttl=settings.reservation_ttl)
+    context.add_loop("sweeper", sweeper.run)
+    try:
+        yield
+    finally:
+        store.close()
+
+
+app = create_service_app(
+    "catalog",
+    CatalogSettings,
+    routers=[*routers, internal_router],
+    tables=Tables(service_root(__file__), outbox, InboxMessage),
+    handlers=HANDLERS,
+    extras=extras,
+)

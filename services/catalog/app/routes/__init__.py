@@ -1,0 +1,5 @@
+"""The public API, as `/catalog/...` through the gateway."""
+
+from . import categories, images, inventory, products
+
+routers = [categories.router, products.router, images.router, inventory.router]

@@ -1,0 +1,1 @@
+"""Use cases, by noun: products, stock, reservations, images."""

@@ -1,0 +1,121 @@
+"""Use cases: restock, show stock; and the one way in which stock is locked and changed.
+
+Whoever locks stock of several products locks it in product order, so nobody waits in a circle.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, func, insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.db import before_commit
+
+from ..exceptions import StockLimitReached
+from ..models import UNCHANGED, Inventory, Product, Restock, StockEffect
+from ..schemas import StockLine
+from .products import AVAILABLE, no_product
+
+MAX_IN_STOCK = 10**9
+_PENDING = "pending stock changes"
+
+_STOCK = (Inventory.product_id, Inventory.in_stock, Inventory.reserved, AVAILABLE)
+
+
+def total_by_product(lines: Iterable[StockLine]) -> dict[int, int]:
+    """Quantities by product; a product that is named twice adds up."""
+    totals: dict[int, int] = {}
+    for line in lines:
+        totals[line.product_id] = totals.get(line.product_id, 0) + line.qty
+    return totals
+
+
+async def get_stock(session: AsyncSession, product_id: int) -> Any:
+    """Raises ProductNotFound."""
+    query = select(*_STOCK).where(Inventory.product_id == product_id)
+    if (stock := (await session.execute(query)).one_or_none()) is None:
+        raise no_product(product_id)
+    return stock
+
+
+async def restock(session: AsyncSession, lines: Sequence[StockLine]) -> list[Any]:
+    """Goods came in: the new levels, in the order of the lines; all of them or none."""
+    wanted = total_by_product(lines)
+    stock = await lock_stock(session, wanted)
+    for product_id, qty in wanted.items():
+        if product_id not in stock:
+            raise no_product(product_id)
+        if stock[product_id].in_stock + qty > MAX_IN_STOCK:
+            raise StockLimitReached(f"Product {product_id} can't have more than {MAX_IN_STOCK}.")
+    await session.execute(
+        insert(Restock), [{"product_id": id_, "qty": qty} for id_, qty in wanted.items()]
+    )
+    changes = {id_: StockEffect(in_stock=qty, reserved=0) for id_, qty in wanted.items()}
+    levels = await write_stock(session, changes)
+    return [levels[product_id] for product_id in wanted]
+
+
+async def lock_stock(session: AsyncSession, product_ids: Iterable[int]) -> dict[int, Any]:
+    """Lock the stock of those products that exist, in product order, and read them."""
+    product = (Product.title, Product.price_cents, Product.currency, Product.active)
+    query = (
+        select(*_STOCK, *product)
+        .join(Product, Product.id == Inventory.product_id)
+        .where(Inventory.product_id == func.any(_bigints(sorted(product_ids))))
+        .order_by(Inventory.product_id)
+        .with_for_update(of=Inventory)
+    )
+    return {row.product_id: row for row in await session.execute(query)}
+
+
+async def write_stock(session: AsyncSession, changes: Mapping[int, StockEffect]) -> dict[int, Any]:
+    """Change stock that is locked already, in one statement, and return the new levels."""
+    ids = list(changes)
+    change = (
+        func.unnest(
+            _bigints(ids),
+            _bigints([changes[id_].in_stock for id_ in ids]),
+            _bigints([changes[id_].reserved for id_ in ids]),
+        )
+        .table_valued("product_id", "in_stock", "reserved")
+        .render_derived()
+    )
+    statement = (
+        update(Inventory)
+        .where(Inventory.product_id == change.c.product_id)
+        .values(
+            in_stock=Inventory.in_stock + change.c.in_stock,
+            reserved=Inventory.reserved + change.c.reserved,
+        )
+        .returning(*_STOCK)
+        .execution_options(synchronize_session=False)
+    )
+    return {row.product_id: row for row in await session.execute(statement)}
+
+
+def change_stock(
+    session: AsyncSession, quantities: Iterable[tuple[int, int]], effect: StockEffect
+) -> None:
+    """Have (product, quantity) pairs take their effect on the stock, last in this transaction.
+
+    A batch of events changes the stock of each product once, in product order.
+    """
+    if effect == UNCHANGED:
+        return
+    pending: dict[int, StockEffect] = session.info.setdefault(_PENDING, {})
+    for product_id, qty in quantities:
+        before = pending.get(product_id, UNCHANGED)
+        pending[product_id] = StockEffect(
+            before.in_stock + qty * effect.in_stock, before.reserved + qty * effect.reserved
+        )
+    before_commit(session, _write_pending)
+
+
+async def _write_pending(session: AsyncSession) -> None:
+    pending: dict[int, StockEffect] = session.info.pop(_PENDING)
+    await lock_stock(session, pending)
+    await write_stock(session, pending)
+
+
+def _bigints(values: Sequence[int]) -> Any:
+    return literal(list(values), ARRAY(BigInteger))

@@ -1,0 +1,54 @@
+"""The loop that finds reservations whose order never came: a crash in the middle of a checkout.
+
+It asks Order first and opens a transaction afterwards. Two replicas may ask about the same
+reservation; Order's answer stays the same, and the second finds it settled under its row lock.
+"""
+
+from uuid import UUID
+
+from libs.db import Database
+from libs.http import DependencyUnavailable
+from libs.loops import Loop
+
+from .clients import OrderClient
+from .service import reservations
+
+_BATCH = 50
+_EVERY_SECONDS = 5.0
+
+
+class Sweeper:
+    def __init__(self, database: Database, orders: OrderClient, *, ttl: float) -> None:
+        self._database = database
+        self._orders = orders
+        self._ttl = ttl
+
+    async def run(self, loop: Loop) -> None:
+        while True:
+            more = await self._sweep(loop)
+            if not more:
+                await loop.sleep(min(_EVERY_SECONDS, self._ttl / 2))
+
+    async def _sweep(self, loop: Loop) -> bool:
+        """Settle a batch; True when there may be more to do at once."""
+        async with self._database.transaction() as session:
+            orphans = await reservations.list_orphans(session, ttl=self._ttl, limit=_BATCH)
+        settled = 0
+        try:
+            for reservation_id in orphans:
+                await self._settle(reservation_id)
+                settled += 1
+                loop.progressed(waiting=len(orphans) - settled)
+        except DependencyUnavailable:
+            loop.progressed(waiting=len(orphans) - settled)
+            return False
+        loop.progressed(waiting=0)
+        return settled == _BATCH
+
+    async def _settle(self, reservation_id: UUID) -> None:
+        order_id = await self._orders.claim(reservation_id)
+        async with self._database.transaction() as session:
+            if order_id is None:
+                await reservations.release(session, reservation_id)
+            else:
+                await reservations.assign_order(session, reservation_id, order_id=order_id)
