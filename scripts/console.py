@@ -1,0 +1,80 @@
+"""What scripts print: a live line and colours on a terminal, plain lines elsewhere."""
+
+import io
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
+
+
+class ScriptError(Exception):
+    """Ends a script with exit code 1; the message is one readable line."""
+
+
+class Console:
+    """On a terminal `progress` overwrites itself; elsewhere it is silent but for a line now and
+    then, so that a log shows that the script is alive."""
+
+    EVERY = 5.0
+
+    def __init__(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a mail may hold what a console can't show
+        self.terminal = sys.stdout.isatty()
+        self.colours = self.terminal and "NO_COLOR" not in os.environ
+        self._live = False
+        self._next = time.monotonic() + self.EVERY
+
+    def paint(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self.colours else text
+
+    def show(self, text: str = "") -> None:
+        self._clear()
+        print(text, flush=True)
+        self._next = time.monotonic() + self.EVERY
+
+    def progress(self, text: str) -> None:
+        if self.terminal:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stdout.write("\r\x1b[K" + self.paint(text[:width], DIM))
+            sys.stdout.flush()
+            self._live = True
+        elif time.monotonic() >= self._next:
+            self.show(text)
+
+    def error(self, text: str) -> None:
+        self._clear()
+        sys.stdout.flush()
+        print(self.paint(text, RED) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
+
+    def _clear(self) -> None:
+        if self._live:
+            sys.stdout.write("\r\x1b[K")
+            self._live = False
+
+
+def run_script(main: Callable[[Console], int]) -> int:
+    """The exit code of `main`: an expected failure is one line, a Ctrl-C or SIGTERM none.
+
+    A SIGTERM unwinds like a Ctrl-C, so that what the script has started is stopped.
+    """
+    console = Console()
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return main(console)
+    except ScriptError as error:
+        console.error(str(error))
+        return 1
+    except KeyboardInterrupt:
+        console.error("interrupted")
+        return 130
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)

@@ -1,0 +1,1 @@
+"""The end-to-end demo: one order from cart to doorstep."""

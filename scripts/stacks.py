@@ -1,0 +1,130 @@
+"""Where the stack is that a script is to talk to: Docker's, or the local one."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from .console import Console, ScriptError
+
+REPO = Path(__file__).resolve().parent.parent
+ENV_FILE = REPO / "deploy" / ".env"
+DOCKER_GATEWAY, DOCKER_MAILHOG = "http://localhost", "http://localhost:8025"
+DEFAULT_DSN = "postgresql+psycopg://postgres:postgres@postgres:5432/appdb"
+HOW_TO_START = (
+    "start Docker's stack (docker compose -f deploy/docker-compose.yaml --env-file deploy/.env "
+    "up -d --build) or the local one (python scripts/local.py up, or this script with --local)"
+)
+WINDOWS = "The local stack runs on Linux and macOS; on Windows use Docker or WSL (see README.md)."
+START_LIMIT = 60.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """A stack, as a client sees it. `info` is the local stack's `stack.json`."""
+
+    gateway: str
+    mailhog: str
+    internal_key: str
+    postgres_dsn: str
+    info: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+def environment() -> dict[str, str]:
+    """`deploy/.env`, if there is one, under the environment's own variables."""
+    from_file: dict[str, str | None] = {}
+    if ENV_FILE.exists():
+        from_file = dotenv_values(ENV_FILE, encoding="utf-8-sig")
+    return {**{name: value or "" for name, value in from_file.items()}, **os.environ}
+
+
+def web_address(text: str) -> str:
+    """An argument's value; argparse names the argument when it is none."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address like {DOCKER_GATEWAY}")
+    return text.rstrip("/")
+
+
+def docker_target(gateway: str | None = None, mailhog: str | None = None) -> Target:
+    settings = environment()
+    return Target(
+        gateway=gateway or DOCKER_GATEWAY,
+        mailhog=mailhog or DOCKER_MAILHOG,
+        internal_key=settings.get("SVC_INTERNAL_KEY") or "devkey",
+        postgres_dsn=host_dsn(settings),
+    )
+
+
+def host_dsn(settings: Mapping[str, str]) -> str:
+    """POSTGRES_DSN as it is reached from outside of Docker's network."""
+    from sqlalchemy.engine import make_url
+
+    try:
+        url = make_url(settings.get("POSTGRES_DSN") or DEFAULT_DSN)
+        port = int(settings.get("POSTGRES_PORT") or 0) or url.port
+    except Exception:  # the library's own message would repeat the password
+        raise ScriptError(
+            "POSTGRES_DSN is not a database URL like postgresql+psycopg://user:password@host:5432"
+            "/database (percent-encode odd characters in it), or POSTGRES_PORT is not a number"
+        ) from None
+    if url.host == "postgres":
+        url = url.set(host="localhost", port=port)
+    return url.render_as_string(hide_password=False)
+
+
+def running_local_target() -> Target | None:
+    """The local stack that is up now; one that is starting or stopping is waited for."""
+    if sys.platform == "win32":
+        raise ScriptError(WINDOWS)
+    from .localstack import Folder, default_folder
+
+    folder = Folder(default_folder())
+    deadline = time.monotonic() + START_LIMIT
+    while folder.is_running():
+        if info := folder.read():
+            return _local(info)
+        if time.monotonic() > deadline:
+            raise ScriptError(f"the local stack in {folder.path} is neither up nor gone")
+        time.sleep(0.1)
+    return None
+
+
+@contextmanager
+def local_target(console: Console) -> Iterator[Target]:
+    """The local stack that is up, or one that is up for as long as the block lasts."""
+    if target := running_local_target():
+        console.show(f"using the local stack that is up at {target.gateway}")
+        yield target
+        return
+    from .localstack import LocalStack, StackError
+
+    stack = LocalStack(quiet=not console.terminal)
+    try:
+        try:
+            console.progress("starting the local stack")
+            info = stack.start()
+        except StackError as error:
+            raise ScriptError(f"The local stack can't start: {error}") from None
+        yield _local(info)
+    finally:
+        console.progress("stopping the local stack")
+        stack.stop()
+
+
+def _local(info: Mapping[str, Any]) -> Target:
+    return Target(
+        gateway=info["gateway"],
+        mailhog=info["mailhog"],
+        internal_key=info["env"]["SVC_INTERNAL_KEY"],
+        postgres_dsn=info["postgres_dsn"],
+        info=info,
+    )
