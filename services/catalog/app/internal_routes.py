@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from libs.db import SessionDep
+from libs.db import ReaderDep, SessionDep
 from libs.routing import service_router
 from libs.security import InternalKey
 
@@ -20,9 +20,9 @@ router = service_router(prefix="/internal", dependencies=[InternalKey], include_
 
 
 @router.get("/products")
-async def list_summaries(ids: SummaryIds, session: SessionDep) -> ProductSummaries:
+async def list_summaries(ids: SummaryIds, reader: ReaderDep) -> ProductSummaries:
     """Titles, prices and what is left, of those that exist."""
-    found = await products.find_products(session, ids)
+    found = await products.find_products(reader, ids)
     return ProductSummaries(products=[ProductSummary.model_validate(product) for product in found])
 
 

@@ -5,11 +5,12 @@ and reserved = items of HELD ones.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
+from sqlalchemy.types import TypeEngine
 
 from libs.db import CreatedAt, schema_metadata
 from libs.inbox import InboxMixin
@@ -46,6 +47,7 @@ class Category(CreatedAt, Base):
     name: Mapped[str] = mapped_column(Text, unique=True)
 
 
+BIGINTS: TypeEngine[Any] = ARRAY(BigInteger)
 _ACTIVE = text("active")
 
 

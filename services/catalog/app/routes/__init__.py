@@ -2,4 +2,4 @@
 
 from . import categories, images, inventory, products
 
-routers = [categories.router, products.router, images.router, inventory.router]
+routers = [products.router, images.router, inventory.router, categories.router]

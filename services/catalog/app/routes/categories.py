@@ -1,6 +1,6 @@
 """`/v1/categories`"""
 
-from libs.db import SessionDep
+from libs.db import ReaderDep, SessionDep
 from libs.routing import service_router
 
 from ..schemas import CategoryCreate, CategoryRead
@@ -16,5 +16,5 @@ async def create_category(wanted: CategoryCreate, session: SessionDep) -> Catego
 
 
 @router.get("")
-async def list_categories(session: SessionDep) -> list[CategoryRead]:
-    return [CategoryRead.model_validate(found) for found in await products.list_categories(session)]
+async def list_categories(reader: ReaderDep) -> list[CategoryRead]:
+    return [CategoryRead.model_validate(found) for found in await products.list_categories(reader)]

@@ -1,6 +1,6 @@
 """`/v1/inventory`"""
 
-from libs.db import SessionDep
+from libs.db import ReaderDep, SessionDep
 from libs.routing import service_router
 from libs.security import InternalKey
 from libs.types import PathId
@@ -20,6 +20,6 @@ async def restock(wanted: RestockCreate, session: SessionDep) -> RestockRead:
 
 
 @router.get("/{product_id}")
-async def get_stock(product_id: PathId, session: SessionDep) -> StockRead:
+async def get_stock(product_id: PathId, reader: ReaderDep) -> StockRead:
     """`in_stock` includes what is `reserved`; `available` is the rest."""
-    return StockRead.model_validate(await stock.get_stock(session, product_id))
+    return StockRead.model_validate(await stock.get_stock(reader, product_id))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from libs.db import SessionDep
+from libs.db import ReaderDep, SessionDep
 from libs.pagination import Page, Paging
 from libs.routing import service_router
 from libs.types import PathId, StoredText
@@ -41,19 +41,19 @@ async def create_product(
 async def list_products(
     wanted: Annotated[ProductFilter, Depends(_filter)],
     page: Paging,
-    session: SessionDep,
+    reader: ReaderDep,
     prefix: PublicPrefix,
 ) -> Page[ProductRead]:
     """The active products that match; every character of `q` stands for itself, in any case."""
-    found, total = await products.list_products(session, wanted, page)
+    found, total = await products.list_products(reader, wanted, page)
     items = [ProductRead.of(product, prefix) for product in found]
     return Page(items=items, total=total, limit=page.limit, offset=page.offset)
 
 
 @router.get("/{product_id}")
-async def get_product(product_id: PathId, session: SessionDep, prefix: PublicPrefix) -> ProductRead:
+async def get_product(product_id: PathId, reader: ReaderDep, prefix: PublicPrefix) -> ProductRead:
     """One product, an inactive one too."""
-    return ProductRead.of(await products.get_product(session, product_id), prefix)
+    return ProductRead.of(await products.get_product(reader, product_id), prefix)
 
 
 @router.patch("/{product_id}", dependencies=[AdminOnly])

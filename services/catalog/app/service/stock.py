@@ -6,20 +6,49 @@ Whoever locks stock of several products locks it in product order, so nobody wai
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, func, insert, literal, select, update
+from sqlalchemy import BindParameter, any_, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.db import before_commit
+from libs.db import Reader, before_commit
 
 from ..exceptions import StockLimitReached
-from ..models import UNCHANGED, Inventory, Product, Restock, StockEffect
+from ..models import BIGINTS, UNCHANGED, Inventory, Product, Restock, StockEffect
 from ..schemas import StockLine
 from .products import AVAILABLE, no_product
 
 MAX_IN_STOCK = 10**9
+
+
+def _array(name: str) -> BindParameter[Any]:
+    return bindparam(name, type_=BIGINTS)
+
+
 _PENDING = "pending stock changes"
 
 _STOCK = (Inventory.product_id, Inventory.in_stock, Inventory.reserved, AVAILABLE)
+
+_LOCK = (
+    select(*_STOCK, Product.title, Product.price_cents, Product.currency, Product.active)
+    .join(Product, Product.id == Inventory.product_id)
+    .where(Inventory.product_id == any_(_array("ids")))
+    .order_by(Inventory.product_id)
+    .with_for_update(of=Inventory)
+)
+_CHANGES = (
+    func.unnest(_array("ids"), _array("in_stock_by"), _array("reserved_by"))
+    .table_valued("product_id", "in_stock", "reserved")
+    .render_derived()
+)
+_WRITE = (
+    update(Inventory)
+    .where(Inventory.product_id == _CHANGES.c.product_id)
+    .values(
+        in_stock=Inventory.in_stock + _CHANGES.c.in_stock,
+        reserved=Inventory.reserved + _CHANGES.c.reserved,
+    )
+    .returning(*_STOCK)
+    .execution_options(synchronize_session=False)
+)
 
 
 def total_by_product(lines: Iterable[StockLine]) -> dict[int, int]:
@@ -30,10 +59,10 @@ def total_by_product(lines: Iterable[StockLine]) -> dict[int, int]:
     return totals
 
 
-async def get_stock(session: AsyncSession, product_id: int) -> Any:
+async def get_stock(reader: Reader, product_id: int) -> Any:
     """Raises ProductNotFound."""
     query = select(*_STOCK).where(Inventory.product_id == product_id)
-    if (stock := (await session.execute(query)).one_or_none()) is None:
+    if (stock := (await reader.execute(query)).one_or_none()) is None:
         raise no_product(product_id)
     return stock
 
@@ -57,40 +86,18 @@ async def restock(session: AsyncSession, lines: Sequence[StockLine]) -> list[Any
 
 async def lock_stock(session: AsyncSession, product_ids: Iterable[int]) -> dict[int, Any]:
     """Lock the stock of those products that exist, in product order, and read them."""
-    product = (Product.title, Product.price_cents, Product.currency, Product.active)
-    query = (
-        select(*_STOCK, *product)
-        .join(Product, Product.id == Inventory.product_id)
-        .where(Inventory.product_id == func.any(_bigints(sorted(product_ids))))
-        .order_by(Inventory.product_id)
-        .with_for_update(of=Inventory)
-    )
-    return {row.product_id: row for row in await session.execute(query)}
+    rows = await session.execute(_LOCK, {"ids": list(product_ids)})
+    return {row.product_id: row for row in rows}
 
 
 async def write_stock(session: AsyncSession, changes: Mapping[int, StockEffect]) -> dict[int, Any]:
     """Change stock that is locked already, in one statement, and return the new levels."""
-    ids = list(changes)
-    change = (
-        func.unnest(
-            _bigints(ids),
-            _bigints([changes[id_].in_stock for id_ in ids]),
-            _bigints([changes[id_].reserved for id_ in ids]),
-        )
-        .table_valued("product_id", "in_stock", "reserved")
-        .render_derived()
-    )
-    statement = (
-        update(Inventory)
-        .where(Inventory.product_id == change.c.product_id)
-        .values(
-            in_stock=Inventory.in_stock + change.c.in_stock,
-            reserved=Inventory.reserved + change.c.reserved,
-        )
-        .returning(*_STOCK)
-        .execution_options(synchronize_session=False)
-    )
-    return {row.product_id: row for row in await session.execute(statement)}
+    arrays = {
+        "ids": list(changes),
+        "in_stock_by": [effect.in_stock for effect in changes.values()],
+        "reserved_by": [effect.reserved for effect in changes.values()],
+    }
+    return {row.product_id: row for row in await session.execute(_WRITE, arrays)}
 
 
 def change_stock(
@@ -115,7 +122,3 @@ async def _write_pending(session: AsyncSession) -> None:
     pending: dict[int, StockEffect] = session.info.pop(_PENDING)
     await lock_stock(session, pending)
     await write_stock(session, pending)
-
-
-def _bigints(values: Sequence[int]) -> Any:
-    return literal(list(values), ARRAY(BigInteger))
