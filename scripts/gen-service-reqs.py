@@ -1,0 +1,13 @@
+"""Writes each service's `requirements.txt`: `python scripts/gen-service-reqs.py`."""
+
+import sys
+
+from bootstrap import ensure_environment  # type: ignore[import-not-found]
+
+ensure_environment()
+
+from scripts.console import run_script  # noqa: E402
+from scripts.requirements import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))
