@@ -1,0 +1,1 @@
+"""Everything that `scripts/test.py` runs: static checks, migrations, tests."""

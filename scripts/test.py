@@ -1,0 +1,13 @@
+"""All checks and all tests: `python scripts/test.py`."""
+
+import sys
+
+from bootstrap import ensure_environment  # type: ignore[import-not-found]
+
+ensure_environment()
+
+from scripts.checks.cli import main  # noqa: E402
+from scripts.console import run_script  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))
