@@ -17,16 +17,14 @@ from ..schemas import StockLine
 from .products import AVAILABLE, no_product
 
 MAX_IN_STOCK = 10**9
+_PENDING = "pending stock changes"
 
 
 def _array(name: str) -> BindParameter[Any]:
     return bindparam(name, type_=BIGINTS)
 
 
-_PENDING = "pending stock changes"
-
 _STOCK = (Inventory.product_id, Inventory.in_stock, Inventory.reserved, AVAILABLE)
-
 _LOCK = (
     select(*_STOCK, Product.title, Product.price_cents, Product.currency, Product.active)
     .join(Product, Product.id == Inventory.product_id)
