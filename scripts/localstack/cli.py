@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--keep", action="store_true", help="keep the data of the last run")
     up.add_argument("--port-base", type=_port, metavar="N", help="use ports N, N+1, ...; gateway N")
     up.add_argument("--services-dir", type=Path, default=REPO / "services", help=argparse.SUPPRESS)
+    up.add_argument("--no-preload", action="store_true", help=argparse.SUPPRESS)
     up.add_argument("--parent-fd", type=int, help=argparse.SUPPRESS)
     status = commands.add_parser("status", help="say what is running, and how it is")
     for command in (up, status):
@@ -67,6 +68,7 @@ def _up(asked: argparse.Namespace) -> int:
         port_base=asked.port_base,
         services_folder=asked.services_dir.resolve(),
         parent_fd=asked.parent_fd,
+        preload=Options.preload and not asked.no_preload,
     )
     return asyncio.run(Supervisor(options, Display()).run())
 

@@ -20,7 +20,8 @@ class LocalStack:
     """`with LocalStack() as stack:` runs `local.py up` as a child; it ends with this process.
 
     `info` is the content of `stack.json`. Raises StackError, in one line, when it can't start.
-    `quiet` hides its progress; `env` adds to the environment of everything in it.
+    `quiet` hides its progress; `env` adds to the environment of everything in it; without `preload`
+    each service has an interpreter of its own from the start, slower and larger.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class LocalStack:
         services_folder: Path = REPO / "services",
         env: Mapping[str, str] | None = None,
         quiet: bool = False,
+        preload: bool = True,
     ) -> None:
         self.folder = Folder((folder or default_folder()).resolve())
         self.quiet = quiet
@@ -39,6 +41,7 @@ class LocalStack:
         self.arguments = ["--dir", str(self.folder.path), "--services-dir", str(services_folder)]
         self.arguments += ["--keep"] if keep else []
         self.arguments += ["--port-base", str(port_base)] if port_base is not None else []
+        self.arguments += [] if preload else ["--no-preload"]
         self.info: StackInfo
         self.process: subprocess.Popen[bytes] | None = None
         self._lifeline = -1

@@ -3,7 +3,9 @@
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 RED, GREEN, YELLOW, DIM = "31", "32", "33", "2"
 
@@ -28,8 +30,7 @@ class Display:
         if not self.terminal:
             self.show(line)
             return
-        sys.stdout.write(f"\r\x1b[K{self.paint(line, DIM)}")
-        sys.stdout.flush()
+        self._write(f"\r\x1b[K{self.paint(line, DIM)}")
         self._live = True
 
     def notice(self, text: str) -> None:
@@ -38,13 +39,22 @@ class Display:
     def error(self, text: str) -> None:
         self.finish()
         colour = sys.stderr.isatty() and self.terminal
-        print(self.paint(text, RED) if colour else text, file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(self.paint(text, RED) if colour else text, file=sys.stderr, flush=True)
 
     def show(self, text: str) -> None:
         self.finish()
-        print(text, flush=True)
+        self._write(text + "\n")
 
     def finish(self) -> None:
         if self._live:
-            sys.stdout.write("\r\x1b[K")
+            self._write("\r\x1b[K")
             self._live = False
+
+    def _write(self, text: str) -> None:
+        """A reader that is gone (a closed pipe or terminal) must not keep us from stopping."""
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except OSError:
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - what is buffered would fail again

@@ -1,5 +1,6 @@
 """The page that lists the mails, for people. Nothing of a mail is ever markup here."""
 
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from html import escape
@@ -51,7 +52,7 @@ def decoded(value: object) -> str:
     raw = "".join(str(value or "").splitlines())
     try:
         return str(make_header(decode_header(raw)))
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, MessageError):
         return raw
 
 

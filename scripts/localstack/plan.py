@@ -1,6 +1,7 @@
 """What a stack is to be: chosen once at the start, read by everything else."""
 
 import os
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Options:
     port_base: int | None = None
     services_folder: Path = REPO / "services"
     parent_fd: int | None = None
+    preload: bool = sys.platform == "linux"  # macOS does not bear a fork after such imports
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,10 @@ class Process:
     def pid(self) -> int:
         return self.started.result() if self.started.done() else 0
 
+    async def wait(self) -> int:
+        """Its exit code, once it ended. Cancelling the wait leaves the process as it is."""
+        return await asyncio.shield(self.exited)
+
     @property
     def running(self) -> bool:
         return self.started.done() and not self.exited.done()
@@ -100,7 +104,7 @@ class Warden:
         process = Process(command, loop.create_future(), loop.create_future(), on_exit)
         self.processes[command.name] = process
         self._send(op="spawn", **_plain(command))
-        await process.started
+        await asyncio.shield(process.started)
         return process
 
     def signal(self, name: str, number: int) -> None:
@@ -109,6 +113,8 @@ class Warden:
     async def stop(self, grace: float) -> None:
         """Stops everything, tier by tier, and the warden itself; returns when all of it is gone."""
         self.stopping = True
+        if not self.ready.done():  # still importing, so it owns nothing yet
+            self.child.terminate()
         self._send(op="stop", grace=grace)
         await self.closed.wait()
         await asyncio.to_thread(self.child.wait)
@@ -123,9 +129,15 @@ class Warden:
             self.writer.write(json.dumps(request).encode() + b"\n")
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        with suppress(OSError):
+        try:
             while line := await reader.readline():
                 self._handle(json.loads(line))
+        except OSError:
+            pass
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         self.closed.set()
         for process in self.processes.values():
             _settle(process.started, error=StackError("the process owner is gone"))

@@ -30,6 +30,5 @@ def _servers(info: StackInfo) -> dict[str, ready.Check]:
 
 def _services(info: StackInfo) -> dict[str, ready.Check]:
     return {
-        name: ready.http(service["port"], f"/{name}/health")
-        for name, service in info["services"].items()
+        name: ready.http(service["port"], "/health") for name, service in info["services"].items()
     }

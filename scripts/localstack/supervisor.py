@@ -65,7 +65,7 @@ class Supervisor:
         held.callback(ports.release)
         self.plan = Plan(self.options, services, ports, self.folder.new_logs())
         self.owner = await self._warden(lock)
-        self.host = await self._warden(lock, preload=PRELOAD)
+        self.host = await self._warden(lock, PRELOAD if self.options.preload else ())
 
     async def _warden(self, lock: IO[str], preload: tuple[str, ...] = ()) -> Warden:
         env = self.plan.base_env
@@ -101,7 +101,7 @@ class Supervisor:
 
     async def _services(self, runner: Runner, servers: list[asyncio.Task[None]]) -> None:
         needed = [task for task, server in zip(servers, SERVERS, strict=True) if server.needed]
-        await asyncio.gather(*needed, self.host.ready)
+        await asyncio.gather(*needed, asyncio.shield(self.host.ready))
         async with first_error() as group:
             for command in migrations(self.plan):
                 group.create_task(self._migrate(command))
@@ -124,17 +124,20 @@ class Supervisor:
     async def _topics(self) -> None:
         """Best effort: services make sure of their topics themselves."""
         runs = [await self.owner.run(command) for command in topics(self.plan)]
-        await asyncio.gather(*(process.exited for process in runs))
+        await asyncio.gather(*(process.wait() for process in runs))
 
     async def _migrate(self, command: Command) -> None:
-        await Runner(self.host).run(command)
+        await Runner(self.host).run(self._program(command))
         self.display.stage(f"{command.name} is done")
 
     async def _service(self, name: str) -> None:
-        process = await self._launch(service(self.plan, name), self.host)
-        check = ready.http(self.plan.ports[name], f"/{name}/health")
+        process = await self._launch(self._program(service(self.plan, name)), self.host)
+        check = ready.http(self.plan.ports[name], "/health")
         await Runner(self.host).ready(process, check, START_LIMIT)
         self.display.stage(f"{name} is healthy")
+
+    def _program(self, command: Command) -> Command:
+        return command if self.options.preload else command.as_plain()
 
     async def _routes(self) -> None:
         """The gateway reads its routes a moment after it answers."""

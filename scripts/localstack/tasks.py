@@ -21,7 +21,7 @@ class Runner:
 
     async def run(self, command: Command) -> None:
         process = await self.warden.run(command)
-        if await process.exited != 0:
+        if await process.wait() != 0:
             raise failure(process)
 
     async def ready(self, process: Process, check: Check, limit: float) -> None:
