@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import TextIO
 
 RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
 
@@ -26,36 +27,42 @@ class Console:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a mail may hold what a console can't show
-        self.terminal = sys.stdout.isatty()
-        self.colours = self.terminal and "NO_COLOR" not in os.environ
         self._live = False
+        self.use(sys.stdout)
         self._next = time.monotonic() + self.EVERY
+
+    def use(self, stream: TextIO) -> None:
+        """Print there; a script whose result is JSON keeps standard output for that."""
+        self.stream = stream
+        self.terminal = stream.isatty()
+        self.colours = self.terminal and "NO_COLOR" not in os.environ
 
     def paint(self, text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self.colours else text
 
     def show(self, text: str = "") -> None:
         self._clear()
-        print(text, flush=True)
+        print(text, file=self.stream, flush=True)
         self._next = time.monotonic() + self.EVERY
 
     def progress(self, text: str) -> None:
         if self.terminal:
             width = shutil.get_terminal_size().columns - 1
-            sys.stdout.write("\r\x1b[K" + self.paint(text[:width], DIM))
-            sys.stdout.flush()
+            self.stream.write("\r\x1b[K" + self.paint(text[:width], DIM))
+            self.stream.flush()
             self._live = True
         elif time.monotonic() >= self._next:
             self.show(text)
 
     def error(self, text: str) -> None:
         self._clear()
-        sys.stdout.flush()
-        print(self.paint(text, RED) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
+        self.stream.flush()
+        coloured = self.colours and sys.stderr.isatty()
+        print(self.paint(text, RED) if coloured else text, file=sys.stderr, flush=True)
 
     def _clear(self) -> None:
         if self._live:
-            sys.stdout.write("\r\x1b[K")
+            self.stream.write("\r\x1b[K")
             self._live = False
 
 

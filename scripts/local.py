@@ -6,7 +6,7 @@ from bootstrap import ensure_environment  # type: ignore[import-not-found]
 
 ensure_environment()
 
-from scripts.localstack.cli import main  # noqa: E402
+from scripts.localstack.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,8 +6,8 @@ from bootstrap import ensure_environment  # type: ignore[import-not-found]
 
 ensure_environment()
 
-from scripts.console import run_script  # noqa: E402
-from scripts.demo.cli import main  # noqa: E402
+from scripts.console import run_script
+from scripts.demo.cli import main
 
 if __name__ == "__main__":
     sys.exit(run_script(main))

@@ -107,7 +107,7 @@ def local_target(console: Console) -> Iterator[Target]:
         return
     from .localstack import LocalStack, StackError
 
-    stack = LocalStack(quiet=not console.terminal)
+    stack = LocalStack(quiet=not console.terminal or console.stream is not sys.stdout)
     try:
         try:
             console.progress("starting the local stack")

@@ -6,8 +6,8 @@ from bootstrap import ensure_environment  # type: ignore[import-not-found]
 
 ensure_environment()
 
-from scripts.checks.cli import main  # noqa: E402
-from scripts.console import run_script  # noqa: E402
+from scripts.checks.cli import main
+from scripts.console import run_script
 
 if __name__ == "__main__":
     sys.exit(run_script(main))

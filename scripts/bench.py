@@ -1,0 +1,13 @@
+"""Measures the main job through the gateway: `python scripts/bench.py`."""
+
+import sys
+
+from bootstrap import ensure_environment  # type: ignore[import-not-found]
+
+ensure_environment()
+
+from scripts.benchmark.cli import main
+from scripts.console import run_script
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))

@@ -1,0 +1,1 @@
+"""Measures the main job through the gateway: orders from cart to doorstep."""
