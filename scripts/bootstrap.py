@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -53,14 +54,14 @@ def is_ready() -> bool:
     if in_venv():
         if UNFINISHED.exists() or (STAMP.exists() and STAMP.read_text() != inputs_hash()):
             return False
-        if STAMP.exists():
+        if STAMP.exists() and AGAIN not in os.environ:
             return True
     modules = MODULES if os.name == "nt" else MODULES + SERVERS
     return all(importlib.util.find_spec(module) for module in modules)
 
 
 def in_venv() -> bool:
-    return Path(sys.prefix).resolve() == VENV
+    return Path(sys.prefix).resolve() == VENV.resolve()
 
 
 def inputs_hash() -> str:
@@ -76,7 +77,7 @@ def install_once() -> None:
     with (STATE / "install.lock").open("w") as lock:
         wait_for_lock(lock.fileno())
         if not is_installed():
-            install()
+            install(lock.fileno())
 
 
 def is_installed() -> bool:
@@ -85,10 +86,10 @@ def is_installed() -> bool:
     return STAMP.exists() and STAMP.read_text() == inputs_hash()
 
 
-def install() -> None:
+def install(lock: int) -> None:
     broken = UNFINISHED.exists() or not venv_python().exists()
     if broken and VENV.exists():
-        shutil.rmtree(VENV)
+        shutil.rmtree(VENV.resolve())
     VENV.mkdir(exist_ok=True)
     UNFINISHED.touch()
     with LOG.open("w"):
@@ -98,18 +99,24 @@ def install() -> None:
         progress.show("making .venv")
         # The real interpreter: an environment made from another one would depend on it.
         base = getattr(sys, "_base_executable", "") or sys.executable
-        run([base, "-m", "venv", str(VENV)], progress)
+        run([base, "-m", "venv", str(VENV)], progress, lock)
     pip = [str(venv_python()), "-m", "pip", "--disable-pip-version-check", "install"]
     pip += ["--no-input", "--progress-bar", "off", "-r", "requirements-dev.txt"]
-    run(pip, progress)
+    run(pip, progress, lock)
     STAMP.write_text(inputs_hash())
     UNFINISHED.unlink()
     progress.done("the packages are installed in .venv")
 
 
-def run(command: list[str], progress: Progress) -> None:
+def run(command: list[str], progress: Progress, lock: int) -> None:
+    """The command shares the lock, so that it counts as installing even when we were killed."""
     process = subprocess.Popen(
-        command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+        command,
+        cwd=REPO,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+        pass_fds=() if os.name == "nt" else (lock,),
     )
     if process.stdout is None:
         return
@@ -127,41 +134,56 @@ def run(command: list[str], progress: Progress) -> None:
 
 
 class Progress:
-    """A live line on a terminal, some plain lines elsewhere."""
+    """What is going on and for how long: a live line on a terminal, some plain lines elsewhere."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
         self.terminal = sys.stderr.isatty()
         self.packages = 0
-        self.last = ""
+        self.what = ""
+        self.printed = self.started
+        self.over = threading.Event()
+        threading.Thread(target=self.tick, daemon=True).start()
 
     def follow(self, line: str) -> None:
+        """Takes a line of pip's output."""
         if line.startswith("Collecting "):
             self.packages += 1
-            self.show(f"fetching package {self.packages}: {line.split()[1]}", brief=True)
+            self.what = f"fetching package {self.packages}: {line.split()[1]}"
         elif line.startswith("Downloading "):
-            size = line.partition(" ")[2].rsplit("/", 1)[-1]
-            self.show(f"downloading {size}", brief=True)
+            self.what = "downloading " + line.partition(" ")[2].rsplit("/", 1)[-1]
         elif line.startswith("Installing collected packages"):
-            self.show(f"installing {self.packages} packages")
+            self.show("installing the packages")
 
-    def show(self, what: str, brief: bool = False) -> None:
-        line = f"{time.monotonic() - self.started:5.0f} s  {what}"
-        if self.terminal:
-            width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write("\r\x1b[K" + line[:width])
-            sys.stderr.flush()
-        elif (not brief or self.packages % 25 == 0) and line != self.last:
-            print(line, file=sys.stderr, flush=True)
-        self.last = line
+    def show(self, what: str) -> None:
+        self.what = what
+        if not self.terminal:
+            self.line(what)
+
+    def tick(self) -> None:
+        while not self.over.wait(0.2):
+            if self.terminal:
+                width = shutil.get_terminal_size().columns - 1
+                sys.stderr.write("\r\x1b[K" + self.stamped(self.what)[:width])
+                sys.stderr.flush()
+            elif time.monotonic() - self.printed > 10:
+                self.line(self.what)
+
+    def line(self, what: str) -> None:
+        self.printed = time.monotonic()
+        print(self.stamped(what), file=sys.stderr, flush=True)
+
+    def stamped(self, what: str) -> str:
+        return f"{time.monotonic() - self.started:5.0f} s  {what}"
 
     def clear(self) -> None:
+        self.over.set()
         if self.terminal:
             sys.stderr.write("\r\x1b[K")
 
     def done(self, what: str) -> None:
         self.clear()
-        print(f"{time.monotonic() - self.started:5.0f} s  {what}", file=sys.stderr, flush=True)
+        self.line(what)
 
 
 def venv_python() -> Path:

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import shutil
 import signal
 from importlib.util import find_spec
 from pathlib import Path
@@ -113,6 +114,8 @@ async def _template(plan: Plan, runner: Runner) -> Path:
 
 
 async def _build_template(plan: Plan, runner: Runner, template: Path) -> None:
+    for abandoned in template.parent.glob("building-*"):
+        shutil.rmtree(abandoned)
     work = template.with_name(f"building-{plan.marker}")
     work.mkdir()
     data, password = work / "data", work / "password"

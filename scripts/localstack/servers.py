@@ -138,6 +138,7 @@ def gateway(plan: Plan) -> Command:
             "--entrypoints.traefik.transport.lifecycle.gracetimeout=0s",
             *("--api.insecure=true", "--api.dashboard=true", "--ping=true"),
             *(f"--providers.file.filename={ROUTES}", "--providers.file.watch=false"),
+            "--providers.providersthrottleduration=100ms",  # a stop waits that long; else 2 s
             *(
                 f"--accesslog.filepath={plan.logs / 'gateway-access.log'}",
                 "--accesslog.format=json",
@@ -182,6 +183,12 @@ SERVERS = (
 
 
 def topics(plan: Plan) -> list[Command]:
+    """The commands that make them; none for a broker that kept its own.
+
+    Making a topic again in a broker that was restarted on its stored data would empty the topic.
+    """
+    if plan.options.keep and any((plan.data / "s3" / "tansu").glob("clusters/*/topics/*")):
+        return []
     return [topic(plan, name) for name in TOPICS]
 
 

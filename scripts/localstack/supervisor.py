@@ -48,7 +48,7 @@ class Supervisor:
                 held.enter_context(mine)
                 held.enter_context(shared)
                 await self._plan(held, shared)
-            except StackError as error:
+            except (StackError, OSError) as error:
                 self.display.error(str(error))
                 return 1
             try:
@@ -82,12 +82,12 @@ class Supervisor:
                 await starting
                 self._announce()
             return await self.stop_code
-        except StackError as error:
+        except (StackError, OSError) as error:
             self.display.error(str(error))
             return 1
         finally:
             starting.cancel()
-            with suppress(asyncio.CancelledError, StackError):
+            with suppress(asyncio.CancelledError, StackError, OSError):
                 await starting
 
     async def _start(self) -> None:

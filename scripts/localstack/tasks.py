@@ -55,12 +55,12 @@ async def first_of(*futures: asyncio.Future[Any]) -> None:
 
 @asynccontextmanager
 async def first_error() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group whose first StackError comes out as itself."""
+    """A task group whose first error comes out as itself."""
     try:
         async with asyncio.TaskGroup() as group:
             yield group
     except BaseExceptionGroup as errors:
-        matching = errors.subgroup(StackError)
+        matching = errors.subgroup((StackError, OSError))
         raise _leaf(matching or errors) from None
 
 

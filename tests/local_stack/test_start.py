@@ -1,5 +1,6 @@
 """Starting under odd conditions: taken ports, servers that can't start, kept data."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -9,8 +10,10 @@ import httpx
 import psycopg
 import pytest
 import redis
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from scripts.localstack import LocalStack, StackError
+from scripts.localstack.plan import TOPICS
 from scripts.localstack.ports import choose_ports
 from scripts.localstack.state import REPO, Folder
 
@@ -128,6 +131,29 @@ def test_a_start_is_empty_unless_data_is_kept(start: Start) -> None:
 
     third = start()
     assert _traces(third) == {"table": False, "key": False, "mail": False}
+
+
+async def test_the_broker_keeps_its_messages_too(start: Start) -> None:
+    first = start(keep=True)
+    producer = AIOKafkaProducer(bootstrap_servers=first.info["kafka"], acks="all")
+    async with producer:
+        await producer.send_and_wait("order.events", b"kept", key=b"7")
+    first.stop()
+
+    second = start(keep=True)
+    consumer = AIOKafkaConsumer(
+        "order.events", bootstrap_servers=second.info["kafka"], auto_offset_reset="earliest"
+    )
+    async with consumer, asyncio.timeout(20):
+        message = await consumer.getone()
+
+    assert (message.key, message.value) == (b"7", b"kept")
+
+
+async def test_the_topics_are_there_before_anyone_subscribes(stack: LocalStack) -> None:
+    consumer = AIOKafkaConsumer(bootstrap_servers=stack.info["kafka"])
+    async with consumer:
+        assert set(TOPICS) <= await consumer.topics()
 
 
 def test_settings_of_the_user_reach_the_services(start: Start) -> None:
