@@ -46,7 +46,7 @@ def ensure_environment() -> None:
         restart()
     os.environ.pop(AGAIN, None)
     if str(REPO) not in sys.path:
-        sys.path.append(str(REPO))
+        sys.path.insert(1, str(REPO))  # before another checkout that an environment may know
 
 
 def is_ready() -> bool:
