@@ -53,5 +53,6 @@ class Pace:
         return 0.8 * percentile(list(self._lags), 0.5)
 
     @staticmethod
-    def next(pause: float) -> float:
-        return min(max(pause * 0.5, 0.01), 0.25)
+    def next(waited: float) -> float:
+        """So that a lag is measured to a fifth of itself, or 10 ms."""
+        return min(max(waited / 5, 0.01), 0.25)

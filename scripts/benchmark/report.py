@@ -94,7 +94,9 @@ def print_result(result: Result) -> None:
     data = result.data()
     table = Table(title=_title(data), title_justify="left")
     table.add_column("")
-    for column in ("p50 ms", "p95 ms", "p99 ms", "CPU ms/flow", "MiB before", "MiB after"):
+    times = ("p50 ms", "p95 ms", "p99 ms")
+    usage = ("CPU ms/flow", "MiB before", "MiB after") if result.before else ()
+    for column in (*times, *usage):
         table.add_column(column, justify="right")
     for step, values in data["milliseconds"].items():
         name = "ready (lag after pay)" if step == "ready" else step
@@ -103,14 +105,11 @@ def print_result(result: Result) -> None:
     for row in _usage_rows(data, result):
         table.add_row(*row)
     console = Rich()
-    console.print(table if console.is_terminal else _wide(table))
+    if not console.is_terminal:
+        console = Rich(width=110)
+    console.print(table)
     for line in _footnotes(data):
         console.print(line, markup=False, highlight=False)
-
-
-def _wide(table: Table) -> Table:
-    table.width = 100
-    return table
 
 
 def _title(data: dict[str, Any]) -> str:
