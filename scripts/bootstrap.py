@@ -42,7 +42,10 @@ def ensure_environment() -> None:
     if not is_ready():
         if os.environ.get(AGAIN) == inputs_hash():
             fail(f"The packages in {VENV} can't be imported; delete that folder and try again.", 1)
-        install_once()
+        try:
+            install_once()
+        except OSError as error:
+            fail(f"The packages could not be installed: {error}", 1)
         restart()
     os.environ.pop(AGAIN, None)
     if str(REPO) not in sys.path:

@@ -16,6 +16,7 @@ from .errors import StackError
 REPO = Path(__file__).resolve().parents[2]
 KEPT_RUNS = 5
 STOPPING_LIMIT = 15.0
+LOOK_LIMIT = 0.5  # somebody who only looks holds the lock for an instant
 
 
 class ProcessInfo(TypedDict):
@@ -74,7 +75,7 @@ class Folder:
             info: StackInfo = json.loads(self.stack_file.read_text())
         except (OSError, ValueError):
             return None
-        return info
+        return info if "marker" in info else None
 
     def write(self, info: StackInfo) -> None:
         fresh = self.path / f".stack.json.{os.getpid()}"
@@ -102,16 +103,13 @@ class Folder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         mine, shared = _open(self.path / "supervisor.lock"), _open(self.path / "processes.lock")
-        if not _try_lock(mine):
+        if not _lock_within(mine, LOOK_LIMIT):
             raise StackError(
                 f"a local stack is running already in {self.path} "
                 "(`python scripts/local.py status` shows it; Ctrl-C in its terminal stops it)"
             )
-        deadline = time.monotonic() + STOPPING_LIMIT
-        while not _try_lock(shared):
-            if time.monotonic() > deadline:
-                raise StackError(f"the last stack in {self.path} is still stopping; try again")
-            time.sleep(0.05)
+        if not _lock_within(shared, STOPPING_LIMIT):
+            raise StackError(f"the last stack in {self.path} is still stopping; try again")
         return mine, shared
 
     def new_logs(self) -> Path:
@@ -136,6 +134,15 @@ class Folder:
 
 def _open(path: Path) -> IO[str]:
     return path.open("a")
+
+
+def _lock_within(file: IO[str], limit: float) -> bool:
+    deadline = time.monotonic() + limit
+    while not _try_lock(file):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _try_lock(file: IO[str]) -> bool:

@@ -18,7 +18,7 @@ from .servers import SERVERS, Server, topics
 from .services import PRELOAD, find_services, migrations, service
 from .state import Folder, OwnerInfo, ProcessInfo, StackInfo, shown
 from .table import render
-from .tasks import Runner, describe, first_error, first_of
+from .tasks import Runner, describe, first_error, first_of, in_words
 
 START_LIMIT = 60.0
 STOP_GRACE = 4.0
@@ -49,7 +49,7 @@ class Supervisor:
                 held.enter_context(shared)
                 await self._plan(held, shared)
             except (StackError, OSError) as error:
-                self.display.error(str(error))
+                self.display.error(in_words(error))
                 return 1
             try:
                 return await self._start_and_stay()
@@ -83,7 +83,7 @@ class Supervisor:
                 self._announce()
             return await self.stop_code
         except (StackError, OSError) as error:
-            self.display.error(str(error))
+            self.display.error(in_words(error))
             return 1
         finally:
             starting.cancel()

@@ -74,6 +74,12 @@ def failure(process: Process) -> StackError:
     return StackError(_message(process, f"could not start ({describe(process.exited.result())})"))
 
 
+def in_words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"the stack could not start: {error.strerror or error}: {error.filename or ''}"
+    return str(error)
+
+
 def describe(code: int) -> str:
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 

@@ -3,15 +3,9 @@
 import asyncio
 import json
 import re
-import socket
 from uuid import UUID
 
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+from .relay import free_port
 
 
 class OrderStub:

@@ -1,12 +1,17 @@
 """Catalog as its callers see it: the public through the gateway, services with the internal key."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 
+from libs.config import ServiceSettings
 from libs.events import EventData, OrderCancelled, OrderCreated, OrderLine, OrderPaid
+from libs.security import Principal, Role, create_access_token
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -81,6 +86,32 @@ class Shop:
     @property
     def key(self) -> dict[str, str]:
         return {"X-Internal-Key": self.internal.headers["X-Internal-Key"]}
+
+
+@asynccontextmanager
+async def open_shop(public: str, direct: str) -> AsyncIterator[Shop]:
+    """`public`: where the gateway serves Catalog; `direct`: the service itself."""
+    async with AsyncExitStack() as exits:
+
+        async def client(base: str, headers: dict[str, str]) -> httpx.AsyncClient:
+            made = httpx.AsyncClient(base_url=base, headers=headers, timeout=30)
+            return await exits.enter_async_context(made)
+
+        yield Shop(
+            anyone=await client(public, {}),
+            admin=await client(public, _bearer("admin")),
+            customer=await client(public, _bearer("customer")),
+            internal=await client(direct, {"X-Internal-Key": "devkey"}),
+        )
+
+
+def _bearer(role: Role) -> dict[str, str]:
+    """Catalog goes by the token alone, so no user has to be registered."""
+    principal = Principal(1, f"{role}@example.com", role)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The HMAC key is")  # the demo's is short
+        token = create_access_token(ServiceSettings(), principal, lifetime=timedelta(hours=1))
+    return {"Authorization": f"Bearer {token}"}
 
 
 def product_body(**fields: Any) -> dict[str, Any]:

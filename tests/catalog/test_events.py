@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
@@ -67,7 +68,9 @@ async def _after(shop: Shop, tell: Told, *events: Callable[[UUID, int], EventDat
         ([order_paid, order_paid], SOLD),
         ([order_cancelled, order_cancelled], FREE),
     ],
-    ids=lambda value: "-".join(event.__name__ for event in value) if isinstance(value, list) else "",
+    ids=lambda value: (
+        "-".join(event.__name__ for event in value) if isinstance(value, list) else ""
+    ),
 )
 async def test_each_order_of_events(
     shop: Shop, tell: Told, events: list[Callable[[UUID, int], EventData]], levels: Levels
@@ -151,8 +154,6 @@ async def _dead_letters(query: Query, event: EventData) -> list[str]:
 
 
 def _part(text: str, patterns: tuple[str, ...]) -> str:
-    import re
-
     found = re.search("|".join(patterns), text)
     return found.group().rstrip(".") if found else text
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from .conftest import OwnCatalog
+from .replicas import OwnCatalog
 from .shop import PNG
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from .conftest import Stack
+from .replicas import Stack
 from .shop import PNG, Shop
 
 MOST = 5 * 1024 * 1024

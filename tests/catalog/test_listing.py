@@ -101,9 +101,7 @@ async def test_prices_are_inclusive(shop: Shop) -> None:
         (None, ["apple", "cherry", "Banana"]),
     ],
 )
-async def test_each_order(
-    shop: Shop, fruits: int, sort: str | None, expected: list[str]
-) -> None:
+async def test_each_order(shop: Shop, fruits: int, sort: str | None, expected: list[str]) -> None:
     query = {"sort": sort} if sort else {}
     assert await find(shop, category_id=fruits, **query) == expected
 
@@ -161,7 +159,9 @@ async def test_a_bad_query_is_refused(shop: Shop, query: str) -> None:
     assert (await shop.anyone.get(f"/v1/products?{query}")).status_code == 422
 
 
-@pytest.mark.parametrize("query", ["q=%FF%FE", "q=%F0%9F%8D%B5", "unknown=1", "q=", f"offset={2**62}"])
+@pytest.mark.parametrize(
+    "query", ["q=%FF%FE", "q=%F0%9F%8D%B5", "unknown=1", "q=", f"offset={2**62}"]
+)
 async def test_an_odd_query_is_answered(shop: Shop, query: str) -> None:
     response = await shop.anyone.get(f"/v1/products?{query}")
     assert response.status_code == 200

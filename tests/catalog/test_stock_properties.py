@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -76,9 +76,9 @@ _CALLS = st.lists(
 )
 @given(calls=_CALLS)
 async def test_the_doors_keep_count_too(shop: Shop, calls: list[tuple[str, int]]) -> None:
-    """Every other step is sent at the same time as the one before."""
     [product_id] = await shop.make_ids(0)
-    made, held = 0, {}
+    made = 0
+    held: dict[UUID, int] = {}
     for kind, number in calls:
         if kind == "restock":
             await shop.restock({product_id: number})
@@ -88,7 +88,7 @@ async def test_the_doors_keep_count_too(shop: Shop, calls: list[tuple[str, int]]
             fits = number <= made - sum(held.values())
             assert answer.status_code == (201 if fits else 409)
             if fits:
-                held[answer.json()["reservation_id"]] = number
+                held[UUID(answer.json()["reservation_id"])] = number
         elif held:
             reservation_id = list(held)[number % len(held)]
             await asyncio.gather(*(shop.release(reservation_id) for _ in range(2)))

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from uuid import UUID
+from uuid import uuid4
 
 import pytest
 
-from .conftest import TTL_SECONDS, OwnCatalog, eventually
+from .conftest import eventually
 from .order_stub import OrderStub
+from .replicas import TTL_SECONDS, OwnCatalog
 from .shop import Shop
 
 
@@ -28,9 +29,7 @@ async def _is(shop: Shop, product_id: int, levels: tuple[int, int]) -> bool:
     return await shop.stock(product_id) == levels
 
 
-async def test_without_an_order_it_is_released_after_its_time(
-    shop: Shop, order: OrderStub
-) -> None:
+async def test_without_an_order_it_is_released_after_its_time(shop: Shop, order: OrderStub) -> None:
     [product_id] = await shop.make_ids(10)
     started = asyncio.get_running_loop().time()
     reservation_id = await shop.hold({product_id: 3})
@@ -41,42 +40,47 @@ async def test_without_an_order_it_is_released_after_its_time(
     assert again.json()["code"] == "reservation_closed"
 
 
-async def test_with_an_order_it_stays_held(shop: Shop, order: OrderStub) -> None:
+async def test_with_an_order_it_stays_held(
+    own_catalog: OwnCatalog, shop: Shop, order: OrderStub
+) -> None:
     [product_id] = await shop.make_ids(10)
-    reservation_id = UUID(int=1)
+    reservation_id = uuid4()
     order.orders[reservation_id] = 4711
     await shop.reserve({product_id: 3}, reservation_id=reservation_id)
-    await eventually(lambda: _was_asked(order, reservation_id))
 
-    async def belongs_to_the_order() -> bool:
-        return (await shop.release(reservation_id)).json() == {"status": "HELD"}
+    async def is_assigned() -> bool:
+        found = "SELECT order_id FROM catalog.reservations WHERE id = %s"
+        return await own_catalog.query(found, reservation_id) == [(4711,)]
 
-    await eventually(belongs_to_the_order)
+    await eventually(is_assigned)
+    assert (await shop.release(reservation_id)).json() == {"status": "HELD"}
     assert await shop.stock(product_id) == (10, 3)
 
 
-async def test_while_order_is_away_it_stays_held(shop: Shop, order: OrderStub) -> None:
-    [product_id, other] = await shop.make_ids(10, 10)
+async def test_while_order_is_away_it_stays_held(
+    own_catalog: OwnCatalog, shop: Shop, order: OrderStub
+) -> None:
+    [product_id] = await shop.make_ids(10)
     await order.stop()
     await shop.hold({product_id: 3})
-    await asyncio.sleep(4 * TTL_SECONDS)  # that nothing happens can only be seen by waiting
+    await eventually(lambda: _waiting(own_catalog, 1))
     assert await shop.stock(product_id) == (10, 3)
-    assert (await shop.anyone.get("/health")).json()["checks"]["loop sweeper"] == "ok"
     await order.start()
     await eventually(lambda: _is(shop, product_id, (10, 0)))
-    assert await shop.stock(other) == (10, 0)
 
 
 async def test_two_replicas_release_each_of_many_once(own_catalog: OwnCatalog) -> None:
     shop = own_catalog.shops[0]
-    [product_id, kept] = await shop.make_ids(200, 5)
-    await asyncio.gather(*(shop.hold({product_id: 1, kept: 0 + 1}) for _ in range(5)))
-    await asyncio.gather(*(shop.hold({product_id: 1}) for _ in range(115)))
-    await eventually(lambda: _is(shop, product_id, (200, 0)))
-    assert await shop.stock(kept) == (5, 0)
-    for replica in own_catalog.shops:
-        assert (await replica.anyone.get("/health")).json()["checks"]["loop sweeper"] == "ok"
+    first, second = await shop.make_ids(200, 5)
+    await asyncio.gather(*(shop.hold({first: 1, second: 1}) for _ in range(5)))
+    await asyncio.gather(*(shop.hold({first: 1}) for _ in range(115)))
+    await eventually(lambda: _is(shop, first, (200, 0)))
+    assert await shop.stock(second) == (5, 0)
+    await eventually(lambda: _waiting(own_catalog, 0))
 
 
-async def _was_asked(order: OrderStub, reservation_id: UUID) -> bool:
-    return reservation_id in order.asked
+async def _waiting(own_catalog: OwnCatalog, number: int) -> bool:
+    """Each replica has seen so many that it could not settle yet, and its sweeper is well."""
+    answers = [(await shop.anyone.get("/health")).json() for shop in own_catalog.shops]
+    assert {answer["checks"]["loop sweeper"] for answer in answers} == {"ok"}
+    return all(answer["loops"]["sweeper"].get("waiting") == number for answer in answers)

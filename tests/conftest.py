@@ -1,0 +1,71 @@
+"""One local stack for all tests, and the doors that they go through."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from scripts.localstack import LocalStack
+
+from .support.database import Query, make_query
+from .support.kafka import EventLog, Publisher
+from .support.people import Customer, make_admin, make_customer
+
+Stack = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The content of `stack.json`: of the running stack that STACK_JSON names, or a new one's."""
+    if named := os.environ.get("STACK_JSON"):
+        yield json.loads(Path(named).read_text(encoding="utf-8"))
+        return
+    with LocalStack(tmp_path_factory.mktemp("stack"), port_base=18000, quiet=True) as local:
+        yield dict(local.info)
+
+
+@pytest.fixture(scope="session")
+async def api(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """The gateway, as anybody reaches it."""
+    async with httpx.AsyncClient(base_url=stack["gateway"], timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def internal_key(stack: Stack) -> dict[str, str]:
+    return {"X-Internal-Key": stack["env"]["SVC_INTERNAL_KEY"]}
+
+
+@pytest.fixture(scope="session")
+async def admin(api: httpx.AsyncClient, internal_key: dict[str, str]) -> Customer:
+    return await make_admin(api, internal_key)
+
+
+@pytest.fixture(scope="session")
+async def customer(api: httpx.AsyncClient) -> Customer:
+    """A customer for tests that do not mind what else this one has; else `make_customer`."""
+    return await make_customer(api)
+
+
+@pytest.fixture(scope="session")
+def query(stack: Stack) -> Query:
+    return make_query(stack["postgres_dsn"])
+
+
+@pytest.fixture(scope="session")
+async def publish(stack: Stack) -> AsyncIterator[Publisher]:
+    publisher = Publisher(stack["kafka"])
+    async with publisher:
+        yield publisher
+
+
+@pytest.fixture(scope="session")
+async def events(stack: Stack) -> AsyncIterator[EventLog]:
+    """All messages of all topics, from the beginning."""
+    log = EventLog(stack["kafka"])
+    async with log:
+        yield log

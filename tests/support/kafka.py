@@ -1,0 +1,102 @@
+"""Publishing to the topics as a service would, and reading what is in them."""
+
+import json
+from typing import Any, Self
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from libs.events import TOPICS, EventData, encode
+
+from .waiting import eventually
+
+
+class Publisher:
+    """Sends events and raw messages, each acknowledged before the call returns."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+
+    async def __aenter__(self) -> Self:
+        await self._producer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()
+
+    async def event(self, data: EventData, *, times: int = 1) -> UUID:
+        """Publish one event, with the same id each time; returns its id."""
+        event_id, value = encode(data, service="test")
+        for _ in range(times):
+            await self.raw(data.topic, value, key=str(data.order_id).encode())
+        return event_id
+
+    async def raw(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: list[tuple[str, bytes]] | None = None,
+    ) -> Any:
+        return await self._producer.send_and_wait(topic, value, key=key, headers=headers)
+
+
+class EventLog:
+    """What is in the topics (dead letters too): read from the beginning, kept as it comes."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self.records: list[ConsumerRecord] = []
+
+    async def __aenter__(self) -> Self:
+        names = [name for topic in TOPICS for name in (topic, f"{topic}.dlq")]
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=20,
+        )
+        await self._consumer.start()
+        partitions = [
+            TopicPartition(name, partition)
+            for name in names
+            for partition in (self._consumer.partitions_for_topic(name) or await self._ask(name))
+        ]
+        self._consumer.assign(partitions)
+        await self._consumer.seek_to_beginning()
+        return self
+
+    async def _ask(self, topic: str) -> set[int]:
+        await self._consumer._client.add_topic(topic)
+        found: set[int] | None = self._consumer.partitions_for_topic(topic)
+        assert found, f"there is no topic {topic}"
+        return found
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def read(self) -> list[ConsumerRecord]:
+        """Everything up to now."""
+        batches = await self._consumer.getmany(timeout_ms=50)
+        for batch in batches.values():
+            self.records.extend(batch)
+        return self.records
+
+    async def of_order(self, order_id: int, event_type: str | None = None) -> list[dict[str, Any]]:
+        """The events of this order (and type) so far, in the order of each topic."""
+        found = []
+        for record in await self.read():
+            if record.key == str(order_id).encode() and not record.topic.endswith(".dlq"):
+                event = json.loads(record.value or b"{}")
+                if event_type in (None, event.get("type")):
+                    found.append(event)
+        return found
+
+    async def wait_for(self, order_id: int, event_type: str) -> dict[str, Any]:
+        """The first event of this order and type, once it is there."""
+
+        async def first() -> dict[str, Any] | None:
+            return next(iter(await self.of_order(order_id, event_type)), None)
+
+        return await eventually(first, what=f"{event_type} of order {order_id}")

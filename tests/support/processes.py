@@ -1,0 +1,112 @@
+"""Further copies of a service, and a proxy that cuts what lies behind it off."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from .waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class ServiceProcess:
+    """`async with ServiceProcess("order", env, ORDER_PAYMENT_TTL="1") as copy:` runs one more
+    copy of a service; it is up when it answers `/livez`, whatever it misses."""
+
+    def __init__(self, name: str, env: Mapping[str, str], **changes: str) -> None:
+        self.name = name
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = {**os.environ, "LOG_LEVEL": "WARNING", **env, **changes}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> Self:
+        command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(self.port)]
+        self.process = subprocess.Popen(
+            [*command, "--root-path", f"/{self.name}"],
+            cwd=ROOT / "services" / self.name,
+            env={k: v for k, v in self.env.items() if not k.startswith("UVICORN_")},
+        )
+        async with httpx.AsyncClient(base_url=self.url) as client:
+
+            async def alive() -> bool:
+                with suppress(httpx.TransportError):
+                    return (await client.get("/livez")).status_code == 200
+                return False
+
+            await eventually(alive, within=20, what=f"{self.name} alive")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self.process is not None
+        self.process.terminate()
+        try:
+            await asyncio.to_thread(self.process.wait, 15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            await asyncio.to_thread(self.process.wait)
+
+
+class TcpProxy:
+    """A port that leads to another one while it is `up`, and refuses while it is not."""
+
+    def __init__(self, target: str) -> None:
+        """`target` is host:port."""
+        self.host, _, port = target.rpartition(":")
+        self.target_port = int(port)
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def __aenter__(self) -> Self:
+        await self.up()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.down()
+
+    async def up(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def down(self) -> None:
+        """Cut all connections and take no new ones."""
+        if self._server:
+            self._server.close()
+            self._server = None
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there_reader, there_writer = await asyncio.open_connection(self.host, self.target_port)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers |= {writer, there_writer}
+        await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+        self._writers -= {writer, there_writer}
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    sink.close()
