@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from .errors import StackError
+from .state import REPO
 
 MARKER = "LOCAL_STACK_MARKER"
-WARDEN = Path(__file__).with_name("warden.py")
+WARDEN = "from scripts.localstack.warden import main; main()"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +82,11 @@ class Warden:
     ) -> "Warden":
         ours, theirs = socket.socketpair()
         arguments = ["--preload", ",".join(preload)] if preload else []
-        flags = [] if preload else ["-I", "-S"]
+        flags = [] if preload else ["-E", "-s", "-S"]
         child = subprocess.Popen(  # noqa: ASYNC220 - two short ones, and the loop has nothing to do
-            [sys.executable, *flags, str(WARDEN), str(theirs.fileno()), *arguments],
+            [sys.executable, *flags, "-c", WARDEN, str(theirs.fileno()), *arguments],
             pass_fds=(theirs.fileno(), lock),  # it holds the lock for as long as it owns processes
+            cwd=REPO,
             env={**env, MARKER: marker},
             stdin=subprocess.DEVNULL,
             start_new_session=True,

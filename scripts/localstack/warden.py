@@ -12,45 +12,32 @@ programs from itself instead of starting an interpreter for each: they share one
 JSON lines in: spawn, signal, stop, kill. JSON lines out: ready, spawned, failed, exited.
 """
 
-import atexit
-import ctypes
 import gc
 import importlib
 import json
 import os
-import runpy
 import selectors
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-GRACE = 1.5  # seconds that a tier has when the supervisor died
-LINUX = sys.platform == "linux"
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_NAME, PR_SET_CHILD_SUBREAPER, PR_CAP_AMBIENT = (
-    1,
-    8,
-    15,
-    36,
-    47,
+from .kernel import (
+    PR_SET_CHILD_SUBREAPER,
+    adopted,
+    become_user,
+    die_with_parent,
+    prctl,
+    signal_group,
 )
-CAP_DAC_OVERRIDE = 1
+from .program import Spec, run_program
 
-Spec = dict[str, Any]
-
-
-def prctl(option: int, value: int | bytes, third: int = 0) -> None:
-    if LINUX:
-        second = value if isinstance(value, bytes) else ctypes.c_ulong(value)
-        zero = ctypes.c_ulong(0)
-        ctypes.CDLL(None).prctl(option, second, ctypes.c_ulong(third), zero, zero)
+GRACE = 1.5  # seconds that a tier has when the supervisor died
 
 
 class Become(Exception):  # noqa: N818 - not an error: unwinds a forked child to the top of the stack
@@ -188,18 +175,6 @@ class Warden:
             self.reap()
 
 
-def signal_group(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-
-
-def adopted() -> list[int]:
-    try:
-        return [int(pid) for pid in Path("/proc/thread-self/children").read_text().split()]
-    except OSError:
-        return []
-
-
 def spawn(spec: Spec) -> int:
     with Path(spec["log"]).open("ab") as log:
         process = subprocess.Popen(
@@ -225,72 +200,6 @@ def prepare(spec: Spec) -> Callable[[], None]:
         die_with_parent(owner, spec["death"])
 
     return enter
-
-
-def die_with_parent(owner: int, number: int) -> None:
-    prctl(PR_SET_PDEATHSIG, number)
-    if LINUX and os.getppid() != owner:
-        os._exit(1)
-
-
-def become_user(uid: int, gid: int, reach: bool) -> None:
-    """Gives up root. With `reach` the process can still pass folders that only root may enter."""
-    os.setgroups([])
-    os.setgid(gid)
-    if reach:
-        prctl(PR_SET_KEEPCAPS, 1)
-    os.setuid(uid)
-    if reach:
-        mask = 1 << CAP_DAC_OVERRIDE
-        header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-        ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0))
-        prctl(PR_CAP_AMBIENT, 2, CAP_DAC_OVERRIDE)
-
-
-def run_program(spec: Spec, owner: int) -> None:
-    """What `python -m <module> <arguments>` does, in a forked child of the preloaded warden."""
-    os.setsid()
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    log = os.open(spec["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.closerange(3, 256)
-    die_with_parent(owner, spec["death"])
-    prctl(PR_SET_NAME, spec["name"].encode()[:15])
-    os.chdir(spec["cwd"])
-    os.environ.clear()
-    os.environ.update(spec["env"])
-    sys.argv = [spec["module"], *spec["argv"]]
-    sys.path.insert(0, spec["cwd"])
-    end(exit_code(spec["module"]))
-
-
-def exit_code(module: str) -> int:
-    """Runs it as `-m` does, and says how it ended."""
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except SystemExit as stop:
-        if stop.code is None or isinstance(stop.code, int):
-            return stop.code or 0
-        print(stop.code, file=sys.stderr)
-        return 1
-    except BaseException:
-        traceback.print_exc()
-        return 1
-    return 0
-
-
-def end(code: int) -> None:
-    """Ends as an interpreter does, without taking apart what was imported: that costs 0.5 s."""
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    with suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
 
 
 def preload(modules: list[str]) -> None:

@@ -101,7 +101,7 @@ def test_nothing_outlives_a_start_that_was_stopped_in_the_middle(
         found = []
         for process in psutil.process_iter(["pid", "cmdline"]):
             line = " ".join(process.info["cmdline"] or ())
-            if process.pid not in before and (str(tmp_path) in line or "warden.py" in line):
+            if process.pid not in before and (str(tmp_path) in line or "localstack.warden" in line):
                 found.append(line)
         return found
 
