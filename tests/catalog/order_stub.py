@@ -5,7 +5,7 @@ import json
 import re
 from uuid import UUID
 
-from .relay import free_port
+from tests.support.processes import free_port
 
 
 class OrderStub:

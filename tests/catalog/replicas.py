@@ -4,82 +4,58 @@ broker (so that they take no events from the stack's Catalog), and an object sto
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
+from tests.support.database import Query, make_query
+from tests.support.processes import ROOT, ServiceProcess, TcpProxy
 
 from .order_stub import OrderStub
-from .relay import Relay, free_port
 from .shop import Shop, open_shop
 
 Stack = dict[str, Any]
 
-SERVICE = Path(__file__).parents[2] / "services" / "catalog"
 TTL_SECONDS = 0.6
+_NOBODY = "127.0.0.1:9"
 
 
 @dataclass
 class OwnCatalog:
     shops: list[Shop]
     order: OrderStub
-    store: Relay
-    query: Callable[..., Awaitable[list[Any]]]
+    store: TcpProxy
+    query: Query
 
 
 @asynccontextmanager
-async def run_replicas(
-    stack: Stack, dsn: str, query: Callable[..., Awaitable[list[Any]]]
-) -> AsyncIterator[OwnCatalog]:
-    order, store = OrderStub(), Relay(int(stack["s3_endpoint"].rpartition(":")[2]))
-    env = {
-        **os.environ,
-        **stack["env"],
+async def run_replicas(stack: Stack, dsn: str) -> AsyncIterator[OwnCatalog]:
+    order, store = OrderStub(), TcpProxy(stack["s3_endpoint"].removeprefix("http://"))
+    env = stack["env"] | {
         "POSTGRES_DSN": dsn,
-        "KAFKA_BOOTSTRAP": "127.0.0.1:9",
+        "KAFKA_BOOTSTRAP": _NOBODY,
         "ORDER_BASE": f"http://127.0.0.1:{order.port}",
         "RESERVATION_TTL": str(TTL_SECONDS),
-        "S3_ENDPOINT": f"http://127.0.0.1:{store.port}",
+        "S3_ENDPOINT": f"http://{store.address}",
         "S3_BUCKET": f"own-{uuid4().hex}",
     }
-    migration = await _run(env, "alembic", "upgrade", "head")
-    assert await migration.wait() == 0
-    async with AsyncExitStack() as exits:
-        shops = [await exits.enter_async_context(_replica(env)) for _ in range(2)]
-        yield OwnCatalog(shops, order, store, query)
-        await store.stop()
+    await _migrate(env)
+    async with (
+        ServiceProcess("catalog", env) as first,
+        ServiceProcess("catalog", env) as second,
+        open_shop(first.url, first.url) as one,
+        open_shop(second.url, second.url) as other,
+    ):
+        yield OwnCatalog([one, other], order, store, make_query(dsn))
+        await store.down()
 
 
-@asynccontextmanager
-async def _replica(env: dict[str, str]) -> AsyncIterator[Shop]:
-    port = free_port()
-    process = await _run({**env, "UVICORN_PORT": str(port)}, "uvicorn", "app.main:app")
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with open_shop(url, url) as shop:
-            await _until_healthy(shop)
-            yield shop
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _run(env: dict[str, str], module: str, *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *arguments, cwd=SERVICE, env=env
+async def _migrate(env: dict[str, str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alembic", "upgrade", "head"),
+        cwd=ROOT / "services" / "catalog",
+        env={**os.environ, **env},
     )
-
-
-async def _until_healthy(shop: Shop) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                if (await shop.anyone.get("/health")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
+    assert await process.wait() == 0

@@ -21,7 +21,7 @@ async def test_only_images_fail_while_the_store_is_away(own_catalog: OwnCatalog)
     assert await shop.stock(product_id) == (3, 0)
 
     # It comes, without the bucket; four requests to two replicas make it at once.
-    await own_catalog.store.start()
+    await own_catalog.store.up()
     ids = await shop.make_ids(0, 0, 0, 0)
     puts = [
         own_catalog.shops[number % 2].admin.put(f"/v1/products/{id_}/image", content=PNG)
@@ -31,7 +31,7 @@ async def test_only_images_fail_while_the_store_is_away(own_catalog: OwnCatalog)
     path = f"/v1/products/{ids[0]}/image"
     etag = (await shop.anyone.get(path)).headers["ETag"]
 
-    await own_catalog.store.stop()
+    await own_catalog.store.down()
     assert (await shop.anyone.get(path)).status_code == 503
     known = await shop.anyone.get(path, headers={"If-None-Match": etag})
     assert known.status_code == 304

@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from .conftest import eventually
+from tests.support.waiting import eventually
+
 from .order_stub import OrderStub
 from .replicas import TTL_SECONDS, OwnCatalog
 from .shop import Shop
