@@ -69,3 +69,9 @@ async def events(stack: Stack) -> AsyncIterator[EventLog]:
     log = EventLog(stack["kafka"])
     async with log:
         yield log
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(stack: Stack) -> str:
+    dsn: str = stack["postgres_dsn"]
+    return dsn

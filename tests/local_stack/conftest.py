@@ -43,12 +43,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
         stack.stop()
 
 
-def members(marker: str) -> list[psutil.Process]:
+def members(marker: str, variable: str = MARKER) -> list[psutil.Process]:
     """All processes of a stack, however deep and whoever their parent is by now."""
     found = []
     for process in psutil.process_iter():
         try:
-            is_one = process.environ().get(MARKER) == marker
+            is_one = process.environ().get(variable) == marker
         except psutil.Error:
             continue
         if is_one and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:

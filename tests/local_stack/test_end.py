@@ -90,22 +90,14 @@ def test_nothing_outlives_a_killed_caller(tmp_path: Path) -> None:
 def test_nothing_outlives_a_start_that_was_stopped_in_the_middle(
     tmp_path: Path, pause: float, number: int
 ) -> None:
-    before = {process.pid for process in psutil.process_iter()}
     command = [sys.executable, str(REPO / "scripts/local.py"), "up", "--dir", str(tmp_path)]
     ports = ["--port-base", str(PORTS + 300), "--services-dir", str(STUBS)]
-    with subprocess.Popen([*command, *ports], stdout=subprocess.DEVNULL) as up:
+    environment = {**os.environ, "THIS_TEST": str(tmp_path)}
+    with subprocess.Popen([*command, *ports], stdout=subprocess.DEVNULL, env=environment) as up:
         time.sleep(pause)
         up.send_signal(number)
 
-    def left() -> list[str]:
-        found = []
-        for process in psutil.process_iter(["pid", "cmdline"]):
-            line = " ".join(process.info["cmdline"] or ())
-            if process.pid not in before and (str(tmp_path) in line or "localstack.warden" in line):
-                found.append(line)
-        return found
-
-    wait_until(lambda: left() == [])
+    wait_until(lambda: members(str(tmp_path), "THIS_TEST") == [])
 
 
 def test_a_stack_can_start_at_once_after_its_supervisor_was_killed(start: Start) -> None:
