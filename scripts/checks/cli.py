@@ -12,6 +12,7 @@ from .static import Check, migration_checks, run_check, static_checks
 from .tests import run_tests
 
 AT_ONCE = 2
+PORTS = 18000  # away from those of a stack that the user has up
 EPILOG = "Other arguments are pytest's: test.py tests/order -k cancel"
 
 
@@ -56,7 +57,7 @@ def _check_and_test(checks: Sequence[Check], arguments: Sequence[str], report: R
 
     pool = ThreadPoolExecutor(AT_ONCE)
     running = _start(checks, pool, report)
-    stack = LocalStack(folder=REPO / ".local" / "test", quiet=True)
+    stack = LocalStack(folder=REPO / ".local" / "test", port_base=PORTS, quiet=True)
     try:
         report.line("starting a local stack for the tests")
         info = stack.start()
