@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from .config import ServiceSettings
 from .db import Database
-from .errors import database_unavailable
+from .errors import Conflict, NotFound, Unavailable, database_unavailable
 from .events import Event, EventData, InvalidEvent, UnknownEventType, decode
 from .inbox import InboxMixin, claim
 from .kafka import dead_letter_topic, ensure_topics
@@ -38,7 +38,10 @@ _ATTEMPTS = 3
 
 
 class EventRefused(Exception):  # noqa: N818
-    """Raised by a handler: this event can never take effect; it goes to the dead-letter topic."""
+    """Raised by a handler: this event can never take effect; it goes to the dead-letter topic.
+
+    A use case's NotFound or Conflict says the same.
+    """
 
 
 class _TransientFault(Exception):  # noqa: N818
@@ -108,7 +111,7 @@ class EventConsumer:
             await asyncio.sleep(0.1 * attempt)
             try:
                 await self._apply([record])
-            except EventRefused as refusal:
+            except (EventRefused, NotFound, Conflict) as refusal:
                 reason = str(refusal)
                 break
             except Exception as error:
@@ -213,7 +216,7 @@ class EventConsumer:
 
 
 def _raise_if_transient(error: Exception) -> None:
-    unavailable = database_unavailable(error)
+    unavailable = error if isinstance(error, Unavailable) else database_unavailable(error)
     if unavailable or isinstance(error, OSError | KafkaError):
         reason = unavailable.detail if unavailable else type(error).__name__
         raise _TransientFault(reason) from error

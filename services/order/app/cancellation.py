@@ -1,0 +1,77 @@
+"""Cancelling an order: Shipping has the word, since only it knows whether the goods have left."""
+
+from libs.db import Database
+from libs.http import DependencyUnavailable
+from libs.loops import Loop
+from libs.security import Principal
+
+from . import service
+from .clients import ShippingClient
+from .exceptions import OrderNotCancellable
+from .models import Order, OrderStatus
+
+_BATCH = 50
+_EVERY_SECONDS = 5.0
+
+
+async def cancel(
+    database: Database, shipping: ShippingClient, order_id: int, viewer: Principal
+) -> Order:
+    """Ask Shipping, then cancel. Dying in between is safe: `shipping.cancelled` finishes it.
+
+    Raises OrderNotFound, OrderNotCancellable, or DependencyUnavailable (nothing is known then).
+    """
+    async with database.transaction() as session:
+        order = await service.get_order(session, order_id, viewer)
+    if not order.is_cancellable:
+        raise OrderNotCancellable(f"Order {order_id} is {order.status.lower()} already.")
+    reason = "cancelled by the shop" if viewer.is_admin else "cancelled by the customer"
+    await shipping.cancel(order, reason=reason)
+    return await _cancel_agreed(database, order_id, reason)
+
+
+async def _cancel_agreed(database: Database, order_id: int, reason: str) -> Order:
+    async with database.transaction() as session:
+        order = await service.cancel_order(session, order_id, reason=reason)
+    if order.status != OrderStatus.CANCELLED:
+        raise OrderNotCancellable(f"Order {order_id} is {order.status.lower()} already.")
+    return order
+
+
+class Expiry:
+    """The loop that cancels orders nobody has paid for within `ttl` seconds."""
+
+    def __init__(self, database: Database, shipping: ShippingClient, *, ttl: float) -> None:
+        self._database = database
+        self._shipping = shipping
+        self._ttl = ttl
+
+    async def run(self, loop: Loop) -> None:
+        while True:
+            expired = await self._sweep(loop)
+            if expired < _BATCH:
+                await loop.sleep(min(_EVERY_SECONDS, self._ttl / 2))
+
+    async def _sweep(self, loop: Loop) -> int:
+        """How many orders were cancelled."""
+        async with self._database.transaction() as session:
+            unpaid = await service.list_unpaid(session, ttl=self._ttl, limit=_BATCH)
+        expired = 0
+        for order in unpaid:
+            try:
+                expired += await self._expire(order)
+            except DependencyUnavailable:
+                break
+            loop.progressed(waiting=len(unpaid) - expired)
+        loop.progressed(waiting=len(unpaid) - expired)
+        return expired
+
+    async def _expire(self, order: Order) -> bool:
+        """False when a payment is known, whose event we shall see."""
+        reason = "not paid in time"
+        try:
+            await self._shipping.cancel(order, reason=reason, only_unpaid=True)
+            await _cancel_agreed(self._database, order.id, reason)
+        except OrderNotCancellable:
+            return False
+        return True

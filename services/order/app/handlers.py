@@ -1,0 +1,38 @@
+"""Events that Order reacts to: payments, and what becomes of the shipment."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.consumer import Handlers
+from libs.events import (
+    Event,
+    PaymentSucceeded,
+    ShippingCancelled,
+    ShippingDispatched,
+    ShippingReady,
+)
+
+from . import service
+
+
+async def on_payment(
+    session: AsyncSession, event: Event[PaymentSucceeded] | Event[ShippingReady]
+) -> None:
+    """A shipment is ready only when its order is paid, so either event tells of the payment."""
+    await service.mark_paid(session, event.data.order_id)
+
+
+async def on_shipping_dispatched(session: AsyncSession, event: Event[ShippingDispatched]) -> None:
+    await service.mark_shipped(session, event.data.order_id)
+
+
+async def on_shipping_cancelled(session: AsyncSession, event: Event[ShippingCancelled]) -> None:
+    """Finishes a cancellation whose Order died after it had asked Shipping."""
+    await service.cancel_order(session, event.data.order_id, reason="shipment cancelled")
+
+
+HANDLERS: Handlers = {
+    PaymentSucceeded: on_payment,
+    ShippingReady: on_payment,
+    ShippingDispatched: on_shipping_dispatched,
+    ShippingCancelled: on_shipping_cancelled,
+}

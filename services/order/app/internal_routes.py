@@ -1,0 +1,30 @@
+"""What other services ask Order; needs X-Internal-Key and is not behind the gateway."""
+
+from uuid import UUID
+
+from libs.db import SessionDep
+from libs.routing import service_router
+from libs.security import InternalKey
+from libs.types import PathId
+
+from . import service
+from .exceptions import OrderNotFound
+from .models import Order
+from .schemas import ClaimRead, OrderSummary
+
+router = service_router(prefix="/internal", dependencies=[InternalKey], include_in_schema=False)
+
+
+@router.get("/orders/{order_id}")
+async def get_order_summary(order_id: PathId, session: SessionDep) -> OrderSummary:
+    """Whose order it is, what it costs, and its status."""
+    order = await session.get(Order, order_id)
+    if order is None:
+        raise OrderNotFound(f"There is no order {order_id}.")
+    return OrderSummary.model_validate(order)
+
+
+@router.post("/reservations/{reservation_id}/claim")
+async def claim_reservation(reservation_id: UUID, session: SessionDep) -> ClaimRead:
+    """Which order a reservation belongs to; null is a promise that none will come."""
+    return ClaimRead(order_id=await service.claim_reservation(session, reservation_id))

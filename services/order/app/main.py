@@ -1,0 +1,32 @@
+"""Order: checkout, cancellation, and the status that payments and shipments give an order."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.app import ServiceContext, Tables, create_service_app, service_root
+
+from .cancellation import Expiry
+from .clients import make_clients
+from .config import OrderSettings
+from .handlers import HANDLERS
+from .internal_routes import router as internal_router
+from .models import IdempotencyKey, InboxMessage, outbox
+from .routes import router
+
+
+@asynccontextmanager
+async def extras(context: ServiceContext[OrderSettings]) -> AsyncIterator[None]:
+    clients = context.app.state.clients = make_clients(context)
+    expiry = Expiry(context.database, clients.shipping, ttl=context.settings.order_payment_ttl)
+    context.add_loop("expiry", expiry.run)
+    yield
+
+
+app = create_service_app(
+    "order",
+    OrderSettings,
+    routers=[router, internal_router],
+    tables=Tables(service_root(__file__), outbox, InboxMessage, IdempotencyKey),
+    handlers=HANDLERS,
+    extras=extras,
+)

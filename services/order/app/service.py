@@ -1,0 +1,199 @@
+"""Use cases of an order, each within the session it is given."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from libs.events import Address, OrderCancelled, OrderCreated, OrderLine, OrderPaid
+from libs.pagination import PageRequest
+from libs.security import Principal
+
+from .clients import Reservation
+from .exceptions import CartAlreadyCheckedOut, CheckoutExpired, OrderNotFound
+from .models import Order, OrderItem, OrderStatus, ReservationClaim, outbox
+from .schemas import ShippingAddress
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """Everything that a new order is made of."""
+
+    customer: Principal
+    address: ShippingAddress
+    checkout_token: str
+    reservation: Reservation
+    currency: str
+
+    @property
+    def total_cents(self) -> int:
+        return sum(line.qty * line.unit_price_cents for line in self.reservation.items)
+
+
+async def place_order(session: AsyncSession, purchase: Purchase) -> Order:
+    """Raises CartAlreadyCheckedOut when the cart's token has its order already, and
+    CheckoutExpired when Catalog was told that no order comes with this reservation."""
+    order = await _insert_order(session, purchase)
+    await _bind_reservation(session, order)
+    order_lines = [
+        OrderLine.model_validate(line, from_attributes=True) for line in purchase.reservation.items
+    ]
+    session.add_all(OrderItem(order_id=order.id, **line.model_dump()) for line in order_lines)
+    outbox.add(
+        session,
+        OrderCreated(
+            order_id=order.id,
+            user_id=order.user_id,
+            email=order.email,
+            total_cents=order.total_cents,
+            currency=order.currency,
+            reservation_id=order.reservation_id,
+            items=order_lines,
+            address=Address.model_validate(purchase.address, from_attributes=True),
+        ),
+    )
+    await session.flush()
+    return order
+
+
+async def _insert_order(session: AsyncSession, purchase: Purchase) -> Order:
+    new = (
+        insert(Order)
+        .values(
+            user_id=purchase.customer.user_id,
+            email=purchase.customer.email,
+            status=OrderStatus.CREATED,
+            total_cents=purchase.total_cents,
+            currency=purchase.currency,
+            checkout_token=purchase.checkout_token,
+            reservation_id=purchase.reservation.reservation_id,
+            **purchase.address.model_dump(),
+        )
+        .on_conflict_do_nothing(index_elements=[Order.checkout_token])
+        .returning(Order)
+    )
+    order = await session.scalar(new)
+    if order is None:
+        before = await find_order_by_token(session, purchase.checkout_token)
+        assert before is not None
+        raise CartAlreadyCheckedOut(before.id)
+    return order
+
+
+async def _bind_reservation(session: AsyncSession, order: Order) -> None:
+    claim = insert(ReservationClaim).values(reservation_id=order.reservation_id, order_id=order.id)
+    bound = claim.on_conflict_do_nothing().returning(ReservationClaim.reservation_id)
+    if await session.scalar(bound) is None:
+        raise CheckoutExpired("The checkout took too long; check out again.")
+
+
+async def claim_reservation(session: AsyncSession, reservation_id: UUID) -> int | None:
+    """The order of a reservation; None binds us: no order with it can come any more."""
+    claim = insert(ReservationClaim).values(reservation_id=reservation_id)
+    # The update that changes nothing makes the row that is there come back.
+    known = claim.on_conflict_do_update(
+        index_elements=[ReservationClaim.reservation_id],
+        set_={"reservation_id": claim.excluded.reservation_id},
+    ).returning(ReservationClaim.order_id)
+    return await session.scalar(known)
+
+
+async def mark_paid(session: AsyncSession, order_id: int) -> None:
+    """Paid orders let their goods leave the stock; a cancelled one stays cancelled."""
+    order = await lock_order(session, order_id)
+    if order.mark_paid():
+        emit_paid(session, order)
+
+
+async def mark_shipped(session: AsyncSession, order_id: int) -> None:
+    """Goods leave only when they are paid for, whichever event told of it first."""
+    order = await lock_order(session, order_id)
+    if order.mark_paid():
+        emit_paid(session, order)
+    order.mark_shipped()
+
+
+async def cancel_order(session: AsyncSession, order_id: int, *, reason: str) -> Order:
+    """Cancel, once Shipping has agreed; nothing happens to an order that is cancelled already."""
+    order = await lock_order(session, order_id)
+    if order.cancel(reason):
+        emit_cancelled(session, order, reason)
+    return order
+
+
+async def get_order(session: AsyncSession, order_id: int, viewer: Principal) -> Order:
+    """With its items; someone else's order is not found."""
+    order = await session.get(Order, order_id, options=[selectinload(Order.items)])
+    if order is None or not (viewer.is_admin or order.user_id == viewer.user_id):
+        raise OrderNotFound(f"There is no order {order_id}.")
+    return order
+
+
+async def list_orders(
+    session: AsyncSession, viewer: Principal, page: PageRequest, *, status: OrderStatus | None
+) -> tuple[list[Order], int]:
+    """(a page of one's own orders, or an admin's of all, newest first; how many there are)"""
+    query = select(Order)
+    if not viewer.is_admin:
+        query = query.where(Order.user_id == viewer.user_id)
+    if status is not None:
+        query = query.where(Order.status == status)
+    total = await session.scalar(select(func.count()).select_from(query.subquery()))
+    newest = query.order_by(Order.id.desc()).limit(page.limit).offset(page.offset)
+    orders = await session.scalars(newest.options(selectinload(Order.items)))
+    return list(orders), total or 0
+
+
+async def lock_order(session: AsyncSession, order_id: int) -> Order:
+    """The order with its items, locked until the end of the transaction. Raises OrderNotFound."""
+    query = select(Order).where(Order.id == order_id).options(selectinload(Order.items))
+    order = await session.scalar(query.with_for_update())
+    if order is None:
+        raise OrderNotFound(f"There is no order {order_id}.")
+    return order
+
+
+async def find_order_by_token(session: AsyncSession, checkout_token: str) -> Order | None:
+    query = select(Order).where(Order.checkout_token == checkout_token)
+    return await session.scalar(query.options(selectinload(Order.items)))
+
+
+async def list_unpaid(session: AsyncSession, *, ttl: float, limit: int) -> list[Order]:
+    """Orders that have waited for their payment for more than `ttl` seconds, oldest first."""
+    too_old = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, ttl)
+    query = select(Order).where(Order.status == OrderStatus.CREATED, Order.created_at < too_old)
+    return list(await session.scalars(query.order_by(Order.created_at).limit(limit)))
+
+
+def emit_paid(session: AsyncSession, order: Order) -> None:
+    outbox.add(
+        session,
+        OrderPaid(
+            order_id=order.id,
+            user_id=order.user_id,
+            email=order.email,
+            reservation_id=order.reservation_id,
+            items=_lines(order),
+        ),
+    )
+
+
+def emit_cancelled(session: AsyncSession, order: Order, reason: str) -> None:
+    outbox.add(
+        session,
+        OrderCancelled(
+            order_id=order.id,
+            user_id=order.user_id,
+            email=order.email,
+            reservation_id=order.reservation_id,
+            items=_lines(order),
+            reason=reason,
+        ),
+    )
+
+
+def _lines(order: Order) -> list[OrderLine]:
+    return [OrderLine.model_validate(item, from_attributes=True) for item in order.items]
