@@ -65,8 +65,7 @@ class Loop:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        if self._stopping:
-            raise LoopStopped
+        self.checkpoint()
         self._idle = True
         try:
             yield
@@ -83,6 +82,16 @@ class Loop:
                 return False
             self._wake.clear()
             return True
+
+    async def pause(self, seconds: float) -> None:
+        """Wait `seconds`, whatever wakes: for what is away."""
+        with self.waiting():
+            await asyncio.sleep(seconds)
+
+    def checkpoint(self) -> None:
+        """Between two pieces of work in hand: ends the loop here when the service stops."""
+        if self._stopping:
+            raise LoopStopped
 
     def check(self) -> str:
         """'ok', or what is wrong with the loop."""
