@@ -58,7 +58,7 @@ class CartStore:
         self._checked_out = redis.register_script(scripts.CHECKED_OUT)
 
     async def ping(self) -> None:
-        await cast("Awaitable[bool]", self._redis.ping())
+        await self._redis.ping()
 
     async def get(self, user_id: int) -> Cart:
         stored = await _call(lambda: self._redis.hgetall(_key(user_id)))

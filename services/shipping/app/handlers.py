@@ -1,0 +1,43 @@
+"""Events that Shipping reacts to."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.consumer import Handlers
+from libs.events import Event, EventData, OrderCancelled, OrderCreated, PaymentSucceeded
+from libs.logging import fields, get_logger
+
+from . import service
+from .exceptions import AlreadyDispatched
+from .service import OrderRef
+
+log = get_logger(__name__)
+
+
+async def on_order_created(session: AsyncSession, event: Event[OrderCreated]) -> None:
+    await service.draft_shipment(session, _order(event.data), address=event.data.address)
+
+
+async def on_payment_succeeded(session: AsyncSession, event: Event[PaymentSucceeded]) -> None:
+    await service.mark_paid(session, _order(event.data))
+
+
+async def on_order_cancelled(session: AsyncSession, event: Event[OrderCancelled]) -> None:
+    """Order asks before it cancels, so this finds the shipment cancelled, or not heard of."""
+    try:
+        await service.cancel_shipment(session, _order(event.data), reason=event.data.reason)
+    except AlreadyDispatched:
+        log.error(
+            "order cancelled after its dispatch; nothing changed",
+            extra=fields(order_id=event.data.order_id),
+        )
+
+
+def _order(data: EventData) -> OrderRef:
+    return OrderRef(data.order_id, data.user_id, data.email)
+
+
+HANDLERS: Handlers = {
+    OrderCreated: on_order_created,
+    PaymentSucceeded: on_payment_succeeded,
+    OrderCancelled: on_order_cancelled,
+}
