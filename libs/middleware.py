@@ -5,7 +5,7 @@ import time
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import Invalid, NotFound, internal_error, problem_response
@@ -16,6 +16,7 @@ log = get_logger("access")
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _INTERNAL_PATHS = re.compile(r"/(internal|metrics)(/|$)", re.IGNORECASE)
+_CLIENT_CLOSED_REQUEST = 499
 _QUIET_PATHS = ("/livez", "/health", "/metrics")
 
 
@@ -56,6 +57,8 @@ class RequestMiddleware:
                 await response(scope, receive, send_with_id)
             else:
                 await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = status or _CLIENT_CLOSED_REQUEST
         except Exception as error:
             response = internal_error(Request(scope), error)
             if not status:

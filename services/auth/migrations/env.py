@@ -1,0 +1,5 @@
+from app.models import Base
+
+from libs.migrations import run_migrations
+
+run_migrations(Base.metadata)
