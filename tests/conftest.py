@@ -13,6 +13,7 @@ from scripts.localstack import LocalStack
 
 from .support.database import Query, make_query
 from .support.kafka import EventLog, Publisher
+from .support.market import Market
 from .support.people import Customer, make_admin, make_customer
 
 Stack = dict[str, Any]
@@ -75,3 +76,14 @@ async def events(stack: Stack) -> AsyncIterator[EventLog]:
 def postgres_dsn(stack: Stack) -> str:
     dsn: str = stack["postgres_dsn"]
     return dsn
+
+
+@pytest.fixture(scope="session")
+def market(admin: Customer, internal_key: dict[str, str]) -> Market:
+    return Market(admin, internal_key)
+
+
+@pytest.fixture(scope="session")
+async def product(market: Market) -> dict[str, Any]:
+    """A product with plenty in stock, for tests that do not count it."""
+    return await market.make_product(stock=100_000)

@@ -58,12 +58,12 @@ class EventLog:
             fetch_max_wait_ms=20,
         )
         await self._consumer.start()
-        partitions = [
+        self._partitions = [
             TopicPartition(name, partition)
             for name in names
             for partition in (self._consumer.partitions_for_topic(name) or await self._ask(name))
         ]
-        self._consumer.assign(partitions)
+        self._consumer.assign(self._partitions)
         await self._consumer.seek_to_beginning()
         return self
 
@@ -77,10 +77,16 @@ class EventLog:
         await self._consumer.stop()
 
     async def read(self) -> list[ConsumerRecord]:
-        """Everything up to now."""
-        batches = await self._consumer.getmany(timeout_ms=50)
-        for batch in batches.values():
-            self.records.extend(batch)
+        """Everything that was in the topics when the call was made."""
+        ends = await self._consumer.end_offsets(self._partitions)
+
+        async def at_the_end() -> bool:
+            for batch in (await self._consumer.getmany(timeout_ms=50)).values():
+                self.records.extend(batch)
+            behind = [p for p, end in ends.items() if await self._consumer.position(p) < end]
+            return not behind
+
+        await eventually(at_the_end, what="read to the end of the topics")
         return self.records
 
     async def of_order(self, order_id: int, event_type: str | None = None) -> list[dict[str, Any]]:
