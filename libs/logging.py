@@ -77,7 +77,9 @@ def configure_logging(service: str, *, level: str, style: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = name != "uvicorn.access"
-    for name in ("aiokafka", "httpx", "httpcore", "botocore", "boto3", "urllib3"):
+    # A broker that is away is said once by the loops, not ten times a second by each client.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    for name in ("httpx", "httpcore", "botocore", "boto3", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

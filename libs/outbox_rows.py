@@ -1,0 +1,73 @@
+"""The relay's queries on a service's outbox table, on one connection of its own."""
+
+from collections.abc import Mapping, Sequence
+from typing import LiteralString, NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow, class_row
+
+Position = tuple[str, int]
+"""Topic and partition."""
+
+_FETCH: LiteralString = """
+SELECT id, topic, key, value, headers,
+       extract(epoch FROM clock_timestamp() - created_at)::float AS age
+FROM {outbox} WHERE published_at IS NULL ORDER BY id LIMIT %s"""
+_MARK: LiteralString = """
+UPDATE {outbox} AS o SET published_at = now(), partition = v.partition, "offset" = v."offset"
+FROM unnest(%s::bigint[], %s::int[], %s::bigint[]) AS v(id, partition, "offset")
+WHERE o.id = v.id"""
+_HIGHEST: LiteralString = """
+SELECT topic, partition, max("offset") FROM {outbox}
+WHERE published_at IS NOT NULL AND "offset" IS NOT NULL GROUP BY topic, partition"""
+_UNMARK: LiteralString = """
+UPDATE {outbox} SET published_at = NULL
+WHERE topic = %s AND partition = %s AND "offset" >= %s
+  AND published_at IS NOT NULL AND NOT id = ANY(%s)"""
+
+
+class WaitingRow(NamedTuple):
+    """A committed event that is not published yet; `age` in seconds."""
+
+    id: int
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Mapping[str, str]
+    age: float
+
+
+class OutboxRows:
+    def __init__(self, connection: psycopg.AsyncConnection[TupleRow], service: str) -> None:
+        self._connection = connection
+        self._table = sql.Identifier(service, "outbox")
+
+    async def fetch_waiting(self, limit: int) -> list[WaitingRow]:
+        """The oldest ones, in the order in which they must be published."""
+        async with self._connection.cursor(row_factory=class_row(WaitingRow)) as cursor:
+            await cursor.execute(self._sql(_FETCH), (limit,))
+            return await cursor.fetchall()
+
+    async def mark_published(
+        self, ids: Sequence[int], partitions: Sequence[int], offsets: Sequence[int | None]
+    ) -> None:
+        """Keep where the broker put each row."""
+        await self._connection.execute(
+            self._sql(_MARK), (list(ids), list(partitions), list(offsets))
+        )
+
+    async def load_highest(self) -> dict[Position, int]:
+        """The highest offset of each partition that we have published to."""
+        cursor = await self._connection.execute(self._sql(_HIGHEST))
+        return {(topic, partition): offset for topic, partition, offset in await cursor.fetchall()}
+
+    async def unmark(self, position: Position, first_lost: int, *, keep: Sequence[int]) -> int:
+        """Have the rows from this offset on published again, but for those in `keep`; how many."""
+        cursor = await self._connection.execute(
+            self._sql(_UNMARK), (*position, first_lost, list(keep))
+        )
+        return cursor.rowcount
+
+    def _sql(self, statement: LiteralString) -> sql.Composed:
+        return sql.SQL(statement).format(outbox=self._table)
