@@ -17,7 +17,7 @@ PENDING = {
     "reservations not sold": "SELECT count(*) FROM catalog.reservations"
     " WHERE order_id = ANY(%(ids)s) AND status <> 'SOLD'",
     "mails not sent": "SELECT 3 * cardinality(%(ids)s::bigint[]) - count(*)"
-    " FROM notifications.notifications WHERE order_id = ANY(%(ids)s) AND sent_at IS NOT NULL",
+    " FROM notifications.mails WHERE order_id = ANY(%(ids)s) AND sent_at IS NOT NULL",
 }
 
 

@@ -76,14 +76,13 @@ class Shopper:
     async def _ready(self, order_id: int) -> int:
         """The id of the order's shipment, once it is READY_TO_SHIP."""
         paid = time.perf_counter()
-        pause = self.pace.first()
+        pause = self.pace.first
         while time.perf_counter() - paid < READY_LIMIT:
             await asyncio.sleep(pause)
             pause = self.pace.next(time.perf_counter() - paid)
             if shipment_id := await self._ready_shipment(order_id):
                 lag = time.perf_counter() - paid
                 self.recorder.seconds["ready"].append(lag)
-                self.pace.saw(lag)
                 return shipment_id
         raise StepError("ready", 0)
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 
 STEPS = ("cart add", "checkout", "pay", "ready", "dispatch")
@@ -38,19 +38,12 @@ def percentile(values: list[float], share: float) -> float:
 
 
 class Pace:
-    """When to ask whether a shipment is ready: shortly before it mostly is, then ever less often.
+    """When to ask whether a shipment is ready: soon, then ever less often.
 
-    Asking all the time would be a load of its own.
+    It must not learn from the lags that it has measured: they hold its own pauses.
     """
 
-    def __init__(self) -> None:
-        self._lags: deque[float] = deque([0.03], maxlen=64)
-
-    def saw(self, lag: float) -> None:
-        self._lags.append(lag)
-
-    def first(self) -> float:
-        return 0.8 * percentile(list(self._lags), 0.5)
+    first = 0.015
 
     @staticmethod
     def next(waited: float) -> float:
