@@ -1,0 +1,105 @@
+"""A copy of Notifications beside the stack's: a database of its own, no broker (so that it takes
+no events from the stack's), an odd mail server, and short waits."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from libs.config import ServiceSettings
+from libs.db import Database
+from libs.events import Event, EventData, PaymentSucceeded
+from services.notifications.app.service import queue_mail
+from tests.support.database import Query, make_query
+from tests.support.processes import ROOT, ServiceProcess
+from tests.support.waiting import eventually
+
+from .odd_smtp import OddServer
+from .samples import make_event, new_address
+
+Stack = dict[str, Any]
+
+WAITS = {
+    "SMTP_TIMEOUT": "1",
+    "MAIL_LEASE": "10",
+    "MAIL_RETRY_FIRST": "0.2",
+    "MAIL_RETRY_MOST": "1",
+    "MAIL_POLL_INTERVAL": "0.1",
+}
+_STATE = (
+    "SELECT status, attempts, failure, last_error FROM notifications.mails WHERE recipient = %s"
+)
+
+
+@dataclass
+class OwnCopy:
+    server: OddServer
+    env: Mapping[str, str]
+    database: Database
+    query: Query
+    url: str = ""
+
+    def another(self) -> ServiceProcess:
+        return ServiceProcess("notifications", self.env)
+
+    async def post(self, *recipients: str, data: EventData | None = None) -> None:
+        """Queue a mail to each, in one transaction and in this order."""
+        async with self.database.transaction() as session:
+            for recipient in recipients:
+                what = data or make_event(PaymentSucceeded, email=recipient)
+                await queue_mail(session, Event(uuid4(), datetime.now(UTC), "", what))
+                await session.flush()
+
+    async def state(self, recipient: str) -> tuple[str, int, str | None, str | None]:
+        """(status, attempts, failure, last_error)"""
+        row: tuple[str, int, str | None, str | None] = (await self.query(_STATE, recipient))[0]
+        return row
+
+    async def wait_for(self, status: str, recipients: Iterable[str], within: float = 10) -> None:
+        async def reached() -> bool:
+            return all([(await self.state(r))[0] == status for r in recipients])
+
+        wanted = list(recipients)
+        await eventually(reached, within=within, what=f"{status}: {wanted}")
+
+    async def health(self) -> dict[str, Any]:
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            response = await client.get("/health")
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.json()
+        return body
+
+
+@asynccontextmanager
+async def own_database(stack: Stack, server: OddServer, query: Query) -> AsyncIterator[OwnCopy]:
+    """Migrated, with no copy running yet."""
+    name = f"notifications_{uuid4().hex}"
+    await query(f"CREATE DATABASE {name}")
+    dsn = f"{stack['postgres_dsn'].rpartition('/')[0]}/{name}"
+    places = {"POSTGRES_DSN": dsn, "SMTP_PORT": str(server.port), "KAFKA_BOOTSTRAP": "127.0.0.1:9"}
+    env = stack["env"] | places | WAITS
+    await _migrate(env)
+    database = Database(ServiceSettings(postgres_dsn=dsn), "test")
+    yield OwnCopy(server, env, database, make_query(dsn))
+    await database.close()
+    await query(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def new_addresses(count: int) -> list[str]:
+    return [new_address() for _ in range(count)]
+
+
+async def _migrate(env: Mapping[str, str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alembic", "upgrade", "head"),
+        cwd=ROOT / "services" / "notifications",
+        env={**os.environ, **env},
+    )
+    assert await process.wait() == 0
