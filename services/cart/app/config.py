@@ -1,14 +1,24 @@
 """What only Cart needs."""
 
+import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
+from redis.asyncio import ConnectionPool
 
 from libs.config import BaseUrl, Seconds, ServiceSettings
 
 
 def _redis_url(url: str) -> str:
-    if not url.startswith(("redis://", "rediss://", "unix://")):
+    """redis-py looks at some of it with the first request only, and passes over a bad database."""
+    try:
+        pool = ConnectionPool.from_url(url)
+        pool.connection_class(**pool.connection_kwargs)
+        parts = urlsplit(url)
+    except Exception:  # its own message may repeat the password
+        raise ValueError("is not a Redis URL; percent-encode odd characters in it") from None
+    if parts.scheme != "unix" and not (parts.hostname and re.fullmatch(r"/?\d*", parts.path)):
         raise ValueError("must look like redis://host:6379/0")
     return url
 

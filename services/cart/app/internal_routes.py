@@ -5,8 +5,9 @@ from libs.security import InternalKey
 from libs.types import PathId
 
 from . import service
+from .models import Cart
 from .schemas import CheckedOut, CheckoutCart, CheckoutLine
-from .store import Cart, CartStoreDep
+from .store import CartStoreDep
 
 router = service_router(
     prefix="/internal/carts/{user_id}", dependencies=[InternalKey], include_in_schema=False

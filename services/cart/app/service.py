@@ -5,8 +5,9 @@ Catalog is asked before a cart is changed, so a 503 means that nothing was.
 
 from .clients import CatalogClient, Product, Products
 from .exceptions import CartFull, OtherCurrency, ProductNotFound
+from .models import MAX_LINES, Cart
 from .schemas import CartRead, CheckedOut, ItemRead
-from .store import MAX_LINES, Cart, CartStore
+from .store import CartStore
 
 
 async def get_cart(carts: CartStore, catalog: CatalogClient, *, user_id: int) -> CartRead:

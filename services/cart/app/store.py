@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 from uuid import uuid4
 
 from fastapi import Depends, Request
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
@@ -23,27 +23,13 @@ from libs.types import MAX_QUANTITY
 from . import scripts
 from .config import CartSettings
 from .exceptions import CartFull, CartStoreUnavailable, LineNotFound, OtherCurrency, TooMany
+from .models import MAX_LINES, Cart
 
 log = get_logger(__name__)
 
-MAX_LINES = 100
 _HEALTH_CHECK_SECONDS = 20
 
 AnswerT = TypeVar("AnswerT")
-
-
-@dataclass(frozen=True, slots=True)
-class Cart:
-    """Quantities by product id; an empty cart has neither a currency nor a token."""
-
-    lines: Mapping[int, int]
-    currency: str | None
-    checkout_token: str | None
-
-    @classmethod
-    def of(cls, stored: Mapping[str, str]) -> "Cart":
-        lines = sorted((int(field), int(qty)) for field, qty in stored.items() if field.isdigit())
-        return cls(dict(lines), stored.get("currency"), stored.get("checkout_token"))
 
 
 class CartStore:
@@ -151,18 +137,19 @@ def _make_pool(settings: CartSettings) -> BlockingConnectionPool:
     A connection that was closed while idle is noticed when it is taken from the pool, which
     redis-py does not do with the notifications that come with protocol 3.
     """
-    return BlockingConnectionPool.from_url(
-        settings.redis_url,
-        max_connections=settings.redis_pool_size,
-        timeout=settings.redis_timeout,
-        socket_timeout=settings.redis_timeout,
-        socket_connect_timeout=settings.redis_timeout,
-        health_check_interval=_HEALTH_CHECK_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-        protocol=2,
-        client_name="cart",
-    )
+    options: dict[str, Any] = {
+        **parse_url(settings.redis_url),
+        "max_connections": settings.redis_pool_size,
+        "timeout": settings.redis_timeout,
+        "socket_timeout": settings.redis_timeout,
+        "socket_connect_timeout": settings.redis_timeout,
+        "health_check_interval": _HEALTH_CHECK_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        "decode_responses": True,
+        "protocol": 2,
+        "client_name": "cart",
+    }
+    return BlockingConnectionPool(**options)
 
 
 async def _get_store(request: Request) -> CartStore:
