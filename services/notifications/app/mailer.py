@@ -72,6 +72,7 @@ class Mailer:
                 await self._server.connect()
                 unsent = await self._attempts.send(waiting[0])
                 mail = waiting.pop(0)
+                loop.progressed()
                 if unsent is not None:
                     await self._settle(loop, unsent)
                     continue
