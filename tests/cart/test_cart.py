@@ -1,36 +1,12 @@
 """Carts, through the gateway and with the real Catalog behind them."""
 
 import asyncio
-from typing import Any
-from uuid import uuid4
 
-import hypothesis
-import hypothesis.strategies as st
 import pytest
 
+from tests.cart.doors import CART, ITEMS, Json, lines
 from tests.support.market import Market
 from tests.support.people import Customer
-from tests.support.processes import ServiceProcess, TcpProxy
-from tests.support.waiting import eventually
-
-Json = dict[str, Any]
-CART = "/cart/v1/cart"
-ITEMS = "/cart/v1/cart/items"
-
-
-@pytest.fixture
-async def buyer(market: Market) -> Customer:
-    return await market.new_customer()
-
-
-@pytest.fixture(scope="session")
-async def euro_product(market: Market) -> Json:
-    return await market.make_product(currency="EUR")
-
-
-async def _lines(buyer: Customer) -> dict[int, int]:
-    cart = (await buyer.get(CART)).json()
-    return {item["product_id"]: item["qty"] for item in cart["items"]}
 
 
 async def test_an_added_item_is_in_the_cart(market: Market, buyer: Customer, product: Json) -> None:
@@ -52,12 +28,12 @@ async def test_an_added_item_is_in_the_cart(market: Market, buyer: Customer, pro
 async def test_adding_again_adds_up(market: Market, buyer: Customer, product: Json) -> None:
     await market.add_to_cart(buyer, product, 2)
     await market.add_to_cart(buyer, product, 3)
-    assert await _lines(buyer) == {product["id"]: 5}
+    assert await lines(buyer) == {product["id"]: 5}
 
 
 async def test_parallel_adds_add_up_exactly(market: Market, buyer: Customer, product: Json) -> None:
     await asyncio.gather(*(market.add_to_cart(buyer, product, 2) for _ in range(25)))
-    assert await _lines(buyer) == {product["id"]: 50}
+    assert await lines(buyer) == {product["id"]: 50}
 
 
 async def test_an_empty_cart_is_empty(buyer: Customer) -> None:
@@ -68,7 +44,7 @@ async def test_an_empty_cart_is_empty(buyer: Customer) -> None:
 async def test_carts_are_ones_own(market: Market, buyer: Customer, product: Json) -> None:
     await market.add_to_cart(buyer, product)
     other = await market.new_customer()
-    assert await _lines(other) == {}
+    assert await lines(other) == {}
 
 
 async def test_a_quantity_can_be_set(market: Market, buyer: Customer, product: Json) -> None:
@@ -110,7 +86,7 @@ async def test_another_currency_is_a_conflict(
     await market.add_to_cart(buyer, product)
     response = await buyer.post(ITEMS, json={"product_id": euro_product["id"], "qty": 1})
     assert response.status_code == 409
-    assert await _lines(buyer) == {product["id"]: 1}
+    assert await lines(buyer) == {product["id"]: 1}
 
 
 async def test_an_emptied_cart_takes_another_currency(
@@ -125,7 +101,7 @@ async def test_the_sum_of_a_line_is_bounded(market: Market, buyer: Customer, pro
     await market.add_to_cart(buyer, product, 1_000_000)
     response = await buyer.post(ITEMS, json={"product_id": product["id"], "qty": 1})
     assert response.status_code in (409, 422)
-    assert await _lines(buyer) == {product["id"]: 1_000_000}
+    assert await lines(buyer) == {product["id"]: 1_000_000}
 
 
 async def test_prices_are_catalogs_current_ones_and_withdrawn_products_stay_in_sight(
@@ -178,153 +154,24 @@ async def test_only_customers_have_carts(market: Market, product: Json) -> None:
         assert (await market.admin.request(method, path, content=b"{")).status_code == 403
 
 
-class Internal:
-    """Cart's calls for Order."""
-
-    def __init__(self, market: Market, stack: Json, buyer: Customer) -> None:
-        self.api = market.api
-        self.path = f"{stack['services']['cart']['url']}/internal/carts/{buyer.id}"
-        self.key = market.internal_key
-
-    async def get(self) -> Json:
-        response = await self.api.get(self.path, headers=self.key)
-        assert response.status_code == 200, response.text
-        cart: Json = response.json()
-        return cart
-
-    async def check_out(self, token: str, lines: dict[int, int]) -> Json:
-        items = [{"product_id": id_, "qty": qty} for id_, qty in lines.items()]
-        body = {"checkout_token": token, "items": items}
-        path = f"{self.path}/checked-out"
-        response = await self.api.post(path, json=body, headers=self.key)
-        assert response.status_code == 200, response.text
-        cart: Json = response.json()
-        return cart
-
-
-async def test_a_checkout_takes_out_what_was_bought_once(
-    market: Market, buyer: Customer, product: Json, stack: Json
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_a_body_that_is_not_json_is_refused(
+    customer: Customer, product: Json, content_type: str
 ) -> None:
-    other = await market.make_product()
-    await market.add_to_cart(buyer, product, 2)
-    internal = Internal(market, stack, buyer)
-    token = (await internal.get())["checkout_token"]
-    await market.add_to_cart(buyer, product, 1)
-    await market.add_to_cart(buyer, other, 4)
-    assert (await internal.get())["checkout_token"] == token
-    for _ in range(2):
-        left = await internal.check_out(token, {product["id"]: 2})
-        assert left["checkout_token"] not in (None, token)
-        assert await _lines(buyer) == {product["id"]: 1, other["id"]: 4}
+    headers = {"Content-Type": content_type}
+    for method, path in (("POST", ITEMS), ("PATCH", f"{ITEMS}/{product['id']}")):
+        answer = await customer.request(method, path, content=b'{"qty": 1}', headers=headers)
+        assert answer.status_code == 415
 
 
-async def test_a_cart_that_was_bought_whole_has_no_token(
-    market: Market, buyer: Customer, product: Json, stack: Json
-) -> None:
-    await market.add_to_cart(buyer, product, 2)
-    internal = Internal(market, stack, buyer)
-    token = (await internal.get())["checkout_token"]
-    left = await internal.check_out(token, {product["id"]: 2})
-    assert left == {"checkout_token": None, "items": []}
-    await market.add_to_cart(buyer, product, 2)
-    assert (await internal.get())["checkout_token"] not in (None, token)
+@pytest.mark.parametrize("product_id", ["abc", "0", "-1", str(2**63), "9" * 500, "1%0a2", "%ff"])
+async def test_a_path_that_is_no_product_is_refused(customer: Customer, product_id: str) -> None:
+    for method, json in (("PATCH", {"qty": 1}), ("DELETE", None)):
+        answer = await customer.request(method, f"{ITEMS}/{product_id}", json=json)
+        assert answer.status_code == 422
+        assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_internal_calls_need_the_key_and_are_not_behind_the_gateway(
-    market: Market, buyer: Customer, stack: Json
-) -> None:
-    internal = Internal(market, stack, buyer)
-    assert (await market.api.get(internal.path)).status_code == 403
-    assert (await market.api.post(f"{internal.path}/checked-out", content=b"{")).status_code == 403
-    through = f"/cart/internal/carts/{buyer.id}"
-    assert (await market.api.get(through, headers=internal.key)).status_code == 404
-
-
-async def test_without_redis_the_cart_says_so_and_recovers_by_itself(
-    market: Market, buyer: Customer, product: Json, stack: Json
-) -> None:
-    proxy = TcpProxy(stack["redis_url"].removeprefix("redis://").split("/")[0])
-    async with ServiceProcess("cart", stack["env"], REDIS_URL=f"redis://{proxy.address}/0") as copy:
-
-        async def works() -> bool:
-            return (await buyer.get(f"{copy.url}/v1/cart")).status_code == 200
-
-        for away_since in ("start", "later"):
-            for method, path in (("GET", "cart"), ("POST", "cart/items"), ("DELETE", "cart")):
-                body = {"product_id": product["id"], "qty": 1} if method == "POST" else None
-                answer = await buyer.request(method, f"{copy.url}/v1/{path}", json=body)
-                assert answer.status_code == 503, (away_since, answer.text)
-                assert answer.headers["retry-after"]
-                assert "redis" in answer.json()["detail"].lower()
-            health = await market.api.get(f"{copy.url}/health")
-            assert health.status_code == 503
-            assert health.json()["checks"]["redis"] != "ok"
-            assert (await market.api.get(f"{copy.url}/livez")).status_code == 200
-            await proxy.up()
-            await eventually(works)
-            assert (await market.api.get(f"{copy.url}/health")).status_code == 200
-            await proxy.down()
-
-
-async def test_without_catalog_nothing_is_added(
-    market: Market, buyer: Customer, product: Json, stack: Json
-) -> None:
-    await market.add_to_cart(buyer, product)
-    async with ServiceProcess("cart", stack["env"], CATALOG_BASE="http://127.0.0.1:9") as copy:
-        body = {"product_id": product["id"], "qty": 1}
-        answer = await buyer.post(f"{copy.url}/v1/cart/items", json=body)
-        assert (answer.status_code, answer.json()["code"]) == (503, "dependency_unavailable")
-        assert answer.headers["retry-after"]
-    assert await _lines(buyer) == {product["id"]: 1}
-
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["add", "set", "remove", "buy"]), st.integers(0, 2), st.integers(1, 9)
-    ),
-    max_size=8,
-)
-
-
-def test_a_cart_is_what_was_done_to_it(
-    market: Market, stack: Json, request: pytest.FixtureRequest
-) -> None:
-    """Against a plain dictionary, whatever the order of the steps."""
-    runner = request.getfixturevalue("_session_scoped_runner")
-    products = runner.run(_make_three(market))
-
-    @hypothesis.settings(max_examples=12, deadline=None, database=None)
-    @hypothesis.given(STEPS)
-    def check(steps: list[tuple[str, int, int]]) -> None:
-        runner.run(_play(market, stack, products, steps))
-
-    check()
-
-
-async def _make_three(market: Market) -> list[Json]:
-    return [await market.make_product() for _ in range(3)]
-
-
-async def _play(
-    market: Market, stack: Json, products: list[Json], steps: list[tuple[str, int, int]]
-) -> None:
-    buyer = await market.new_customer()
-    internal = Internal(market, stack, buyer)
-    model: dict[int, int] = {}
-    for step, index, qty in steps:
-        id_ = products[index]["id"]
-        if step == "add":
-            await market.add_to_cart(buyer, products[index], qty)
-            model[id_] = model.get(id_, 0) + qty
-        elif step == "set":
-            await buyer.request("PATCH", f"{ITEMS}/{id_}", json={"qty": qty})
-            model |= {id_: qty} if id_ in model else {}
-        elif step == "remove":
-            await buyer.request("DELETE", f"{ITEMS}/{id_}")
-            model.pop(id_, None)
-        else:
-            token = (await internal.get())["checkout_token"] or uuid4().hex
-            await internal.check_out(token, {id_: qty})
-            model[id_] = model.get(id_, 0) - qty
-        model = {key: value for key, value in model.items() if value > 0}
-        assert await _lines(buyer) == model
+async def test_a_method_that_is_not_there_is_refused(customer: Customer) -> None:
+    for method, path in (("PUT", CART), ("GET", ITEMS), ("POST", f"{ITEMS}/1")):
+        assert (await customer.request(method, path)).status_code == 405
