@@ -64,10 +64,10 @@ async def test_what_the_services_send_fits_the_document(
     buyer = await market.new_customer()
     product = await market.make_product()
     failed = await market.place_order(buyer, product)
-    await market.pay(buyer, failed, how="fail")
-    await market.pay(buyer, failed)
+    assert (await market.pay(buyer, failed, how="fail")).status_code == 201
+    assert (await market.pay(buyer, failed)).status_code == 201
     await market.wait_for_shipment(failed, "READY_TO_SHIP")
-    await market.cancel(buyer, failed)
+    assert (await market.cancel(buyer, failed)).status_code == 200
     await market.wait_for_payment(failed, "REFUNDED")
     sent = await market.place_order(buyer, product)
     await market.pay(buyer, sent)

@@ -1,0 +1,117 @@
+"""What a service needs is away, at the start or later; or its tables are not there yet."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.database import Query
+from tests.support.databases import alembic, create_database
+from tests.support.kafka import EventLog
+from tests.support.market import Market
+from tests.support.people import Customer
+from tests.support.processes import ServiceProcess, TcpProxy
+from tests.support.waiting import eventually
+
+Json = dict[str, Any]
+NOBODY = "127.0.0.1:9"
+
+
+async def _healthy(api: httpx.AsyncClient, url: str) -> None:
+    async def ok() -> bool:
+        return (await api.get(f"{url}/health")).status_code == 200
+
+    await eventually(ok, what="healthy")
+
+
+@pytest.mark.parametrize(
+    ("service", "path"),
+    [
+        ("order", "/v1/orders"),
+        ("payment", "/v1/payments"),
+        ("shipping", "/v1/shipments"),
+        ("notifications", "/v1/notifications"),
+        ("catalog", "/v1/products"),
+    ],
+)
+async def test_without_the_database_a_service_says_so_and_recovers(
+    customer: Customer, stack: Json, service: str, path: str
+) -> None:
+    dsn = stack["postgres_dsn"]
+    address = dsn.partition("@")[2].partition("/")[0]
+    proxy = TcpProxy(address)
+    own = dsn.replace(address, proxy.address)
+    async with ServiceProcess(service, stack["env"], POSTGRES_DSN=own) as copy:
+        for _ in ("at the start", "later"):
+            answer = await customer.get(f"{copy.url}{path}")
+            assert answer.status_code == 503, answer.text
+            assert answer.headers["retry-after"]
+            assert answer.headers["content-type"] == "application/problem+json"
+            health = await customer.api.get(f"{copy.url}/health")
+            assert health.status_code == 503
+            assert health.json()["checks"]["database"] != "ok"
+            assert (await customer.api.get(f"{copy.url}/livez")).status_code == 200
+            await proxy.up()
+            await _healthy(customer.api, copy.url)
+            assert (await customer.get(f"{copy.url}{path}")).status_code == 200
+            await proxy.down()
+
+
+async def test_before_the_migration_a_service_lives_and_says_what_to_do(
+    customer: Customer, stack: Json, query: Query
+) -> None:
+    dsn = await create_database(stack, query)
+    env = {**stack["env"], "POSTGRES_DSN": dsn, "KAFKA_BOOTSTRAP": NOBODY}
+    async with ServiceProcess("payment", env) as copy:
+        health = await customer.api.get(f"{copy.url}/health")
+        assert health.status_code == 503
+        assert "migrations pending" in health.json()["checks"]["database"]
+        answer = await customer.get(f"{copy.url}/v1/payments")
+        assert answer.status_code == 503
+        assert "run python scripts/seed.py" in answer.json()["detail"]
+        code, said = await alembic(dsn, "payment", "upgrade", "head")
+        assert code == 0, said
+        await _healthy(customer.api, copy.url)
+        assert (await customer.get(f"{copy.url}/v1/payments")).json() == []
+
+
+async def test_without_the_broker_requests_work_and_events_follow(
+    market: Market, stack: Json, events: EventLog, product: Json, query: Query
+) -> None:
+    """The stack's own relay and a copy that can't reach the broker: whoever leads, nothing is
+    lost, and the copy says what is away."""
+    buyer = await market.new_customer()
+    proxy = TcpProxy(stack["kafka"])
+    async with ServiceProcess("payment", stack["env"], KAFKA_BOOTSTRAP=proxy.address) as copy:
+
+        async def knows() -> bool:
+            health = await market.api.get(f"{copy.url}/health")
+            return health.status_code == 200 and health.json()["checks"]["broker"] != "ok"
+
+        await eventually(knows)
+        order = await market.place_order(buyer, product)
+        body = {
+            "order_id": order["order_id"],
+            "amount_cents": order["total_cents"],
+            "currency": order["currency"],
+        }
+        paid = await buyer.post(f"{copy.url}/v1/payments/mock-succeed", json=body)
+        assert paid.status_code == 201
+        await events.wait_for(order["order_id"], "payment.succeeded")
+
+
+async def test_a_relay_without_its_broker_says_so(
+    customer: Customer, stack: Json, query: Query
+) -> None:
+    dsn = await create_database(stack, query)
+    assert (await alembic(dsn, "payment", "upgrade", "head"))[0] == 0
+    env = {**stack["env"], "POSTGRES_DSN": dsn, "KAFKA_BOOTSTRAP": NOBODY}
+    async with ServiceProcess("payment", env) as copy:
+        health = (await customer.api.get(f"{copy.url}/health")).json()
+        assert (health["status"], health["checks"]["broker"] != "ok") == ("ok", True)
+
+        async def failing() -> bool:
+            checks = (await customer.api.get(f"{copy.url}/health")).json()["checks"]
+            return bool(checks["loop relay"] != "ok")
+
+        await eventually(failing, what="a relay that says it fails")
