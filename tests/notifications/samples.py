@@ -1,5 +1,6 @@
 """Events as the other services send them, each to an address of its own."""
 
+from random import randrange
 from typing import Any
 from uuid import uuid4
 
@@ -40,7 +41,8 @@ DATA: dict[type[EventData], dict[str, Any]] = {
 
 
 def make_event(kind: type[EventData], *, email: str, user_id: int = 1, **changes: Any) -> EventData:
-    order = {"order_id": 12, "user_id": user_id, "email": email}
+    """Of an order that no service has: the whole stack hears of it."""
+    order = {"order_id": randrange(10**9, 10**12), "user_id": user_id, "email": email}
     return kind(**order | DATA[kind] | changes)
 
 

@@ -16,17 +16,17 @@ from .samples import make_event
 async def test_pages_are_newest_first_and_neither_repeat_nor_skip(
     publish: Publisher, reader: Reader
 ) -> None:
-    for order_id in range(1, 6):
-        event = make_event(
-            PaymentSucceeded, email=reader.email, user_id=reader.id, order_id=order_id
-        )
+    orders: list[int] = []
+    for count in range(1, 6):
+        event = make_event(PaymentSucceeded, email=reader.email, user_id=reader.id)
         await publish.event(event)
-        await reader.wait_for(order_id)
+        await reader.wait_for(count)
+        orders.insert(0, event.order_id)
     pages = [await reader.page(limit=2, offset=offset) for offset in (0, 2, 4, 6)]
     assert [[item["order_id"] for item in page["items"]] for page in pages] == [
-        [5, 4],
-        [3, 2],
-        [1],
+        orders[:2],
+        orders[2:4],
+        orders[4:],
         [],
     ]
     assert {(page["total"], page["limit"]) for page in pages} == {(5, 2)}
