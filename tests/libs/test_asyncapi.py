@@ -8,8 +8,12 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from hypothesis import given
+from hypothesis.strategies import builds, one_of
 
+from libs.asyncapi import make_document
 from libs.consumer import Handlers
+from libs.events import EVENT_TYPES, TOPICS, EventData, encode
 from tests.support.kafka import EventLog
 from tests.support.market import Market
 
@@ -44,6 +48,35 @@ def test_every_reference_leads_somewhere(document: Json) -> None:
     references = _references(document)
     assert references
     assert all(_resolve(document, reference) for reference in references)
+
+
+def test_every_topic_and_type_is_in_it(document: Json) -> None:
+    channels = document["channels"]
+    assert set(channels) == {channel["address"] for channel in channels.values()} == set(TOPICS)
+    assert set(document["components"]["messages"]) == set(EVENT_TYPES)
+    for name, data in EVENT_TYPES.items():
+        assert name in channels[data.topic]["messages"]
+
+
+def test_each_type_is_sent_by_the_one_service_that_owns_its_topic(document: Json) -> None:
+    sent = [
+        (name.removesuffix(".send"), reference["$ref"].rpartition("/")[2])
+        for name, operation in document["operations"].items()
+        if operation["action"] == "send"
+        for reference in operation["messages"]
+    ]
+    owners = [(data.topic.partition(".")[0], name) for name, data in EVENT_TYPES.items()]
+    assert sorted(sent) == sorted(owners)
+
+
+@given(data=one_of(*(builds(data_class) for data_class in EVENT_TYPES.values())))
+def test_what_is_encoded_fits_the_schema_of_its_type_only(data: EventData) -> None:
+    schemas = make_document()["components"]["schemas"]
+    event = json.loads(encode(data, service=data.topic.partition(".")[0])[1])
+    fitting = [name for name, schema in schemas.items() if jsonschema_rs.is_valid(schema, event)]
+    assert fitting == [data.type]
+    del event["data"]["order_id"]
+    assert not jsonschema_rs.is_valid(schemas[data.type], event)
 
 
 @pytest.mark.parametrize("service", CONSUMERS)
