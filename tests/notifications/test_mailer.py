@@ -160,6 +160,25 @@ async def test_a_mail_server_away_at_the_start_is_waited_for(stack: Stack, query
                 await own.wait_for("SENT", [recipient], within=5)
 
 
+async def test_a_copy_that_stops_in_the_middle_leaves_no_mail_twice_or_behind(
+    stack: Stack, query: Query
+) -> None:
+    async with OddServer() as server, own_database(stack, server, query) as own:
+        recipients = new_addresses(120)
+        await own.post(*recipients)
+
+        async def under_way() -> bool:
+            return len(server.received) >= 10
+
+        async with own.another():
+            await eventually(under_way, what="ten mails")
+        taken_at_the_stop = len(server.received)
+        assert taken_at_the_stop < len(recipients)
+        async with own.another():
+            await own.wait_for("SENT", recipients, within=5)
+        assert [to for to, _ in server.received] == recipients
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -42,6 +42,17 @@ class ServiceProcess:
             cwd=ROOT / "services" / self.name,
             env={k: v for k, v in self.env.items() if not k.startswith("UVICORN_")},
         )
+        try:
+            await self._wait_until_alive()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def _wait_until_alive(self) -> None:
         async with httpx.AsyncClient(base_url=self.url) as client:
 
             async def alive() -> bool:
@@ -50,9 +61,8 @@ class ServiceProcess:
                 return False
 
             await eventually(alive, within=20, what=f"{self.name} alive")
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def stop(self) -> None:
         assert self.process is not None
         self.process.terminate()
         try:
