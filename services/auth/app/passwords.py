@@ -28,25 +28,24 @@ def make_crypt_context() -> CryptContext:
 
 
 class HashPool:
-    """The threads that hash. Raises TooManyPasswords rather than let the queue grow or stall."""
+    """The threads that hash, and the turns in front of them.
+
+    Raises TooManyPasswords rather than let the queue grow or stall. There are twice as many turns
+    as threads, so that one caller can ask the database while another one's password is hashed.
+    """
 
     def __init__(self, settings: AuthSettings) -> None:
+        turns = 2 * settings.password_hash_slots
         self._threads = ThreadPoolExecutor(settings.password_hash_slots, "passwords")
-        self._slots = asyncio.Semaphore(settings.password_hash_slots)
-        self._free_places = settings.password_hash_slots + settings.password_hash_queue
+        self._turns = asyncio.Semaphore(turns)
+        self._free_places = turns + settings.password_hash_queue
         self._wait = settings.password_hash_wait
 
-    async def run(
-        self, work: Callable[[], ResultT], is_gone: Callable[[], Awaitable[bool]]
-    ) -> ResultT:
-        """The result of `work`, which never starts when its caller has hung up by then."""
-        async with self._slot():
-            if await is_gone():
-                raise ClientDisconnect
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    async def run(self, work: Callable[[], ResultT]) -> ResultT:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[None]:
         if not self._free_places:
             raise TooManyPasswords("Too many logins at once; try again shortly.")
         self._free_places -= 1
@@ -55,14 +54,14 @@ class HashPool:
             try:
                 yield
             finally:
-                self._slots.release()
+                self._turns.release()
         finally:
             self._free_places += 1
 
     async def _acquire(self) -> None:
         try:
             async with asyncio.timeout(self._wait):
-                await self._slots.acquire()
+                await self._turns.acquire()
         except TimeoutError:
             raise TooManyPasswords("Too many logins at once; try again shortly.") from None
 
@@ -71,7 +70,7 @@ class HashPool:
 
 
 class Passwords:
-    """Hashes and verifies for one caller."""
+    """Hashes and verifies for one caller, who takes a turn first."""
 
     def __init__(
         self, crypt: CryptContext, pool: HashPool, is_gone: Callable[[], Awaitable[bool]]
@@ -80,8 +79,20 @@ class Passwords:
         self._pool = pool
         self._is_gone = is_gone
 
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for one; nothing is done for a caller that has hung up by then.
+
+        What a caller needs of the database belongs inside, so that a crowd waits here and not for
+        the connections, of which `/health` needs one too.
+        """
+        async with self._pool.turn():
+            if await self._is_gone():
+                raise ClientDisconnect
+            yield
+
     async def hash(self, password: str) -> str:
-        return await self._pool.run(lambda: str(self._crypt.hash(password)), self._is_gone)
+        return await self._pool.run(lambda: str(self._crypt.hash(password)))
 
     async def verify(self, password: str, known: str | None) -> tuple[bool, str | None]:
         """(whether it is right, its new hash when the parameters have changed since).
@@ -96,7 +107,7 @@ class Passwords:
             right, new_hash = self._crypt.verify_and_update(password, known)
             return bool(right), new_hash
 
-        return await self._pool.run(work, self._is_gone)
+        return await self._pool.run(work)
 
 
 async def get_passwords(request: Request) -> Passwords:

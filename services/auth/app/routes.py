@@ -34,7 +34,8 @@ async def register(
     """Anybody becomes a customer; an admin is made with X-Internal-Key or by an admin."""
     if wanted.role == "admin" and not has_internal_key(request):
         _require_admin(request)
-    password_hash = await passwords.hash(wanted.password)
+    async with passwords.turn():
+        password_hash = await passwords.hash(wanted.password)
     async with database.transaction() as session:
         user = await service.register(session, wanted, password_hash=password_hash)
         return UserRead.model_validate(user)
@@ -68,10 +69,11 @@ async def _log_in(
     given: Credentials, database: Database, passwords: Passwords, settings: AuthSettings
 ) -> TokenPair:
     """No connection is held while the password is hashed."""
-    async with database.transaction() as session:
-        user = await service.find_user(session, given.email)
-    known = user.password_hash if user else None
-    right, new_hash = await passwords.verify(given.password, known)
+    async with passwords.turn():
+        async with database.transaction() as session:
+            user = await service.find_user(session, given.email)
+        known = user.password_hash if user else None
+        right, new_hash = await passwords.verify(given.password, known)
     if user is None or not right:
         raise WrongCredentials("The email or the password is wrong.")
     async with database.transaction() as session:

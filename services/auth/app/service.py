@@ -69,6 +69,13 @@ async def rotate(
 async def _succeed(
     session: AsyncSession, settings: AuthSettings, family: Session, token: RefreshToken
 ) -> RefreshToken:
+    """Forgets the family's expired tokens too, else a session that goes on for ever grows so."""
+    expired = RefreshToken.expires_at < func.now()
+    await session.execute(
+        delete(RefreshToken)
+        .where(RefreshToken.session_id == family.id, expired, RefreshToken.jti != token.jti)
+        .execution_options(synchronize_session=False)
+    )
     successor = new_refresh_token(settings, family.id, uuid4())
     session.add(successor)
     token.used_at, token.successor = datetime.now(UTC), successor.jti
