@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from .config import ServiceSettings, SettingsT, load_settings
 from .consumer import EventConsumer, Handlers
 from .db import Database
-from .docs import add_docs
+from .docs import add_docs, document_problems
 from .errors import (
     Problem,
     ProblemDocument,
@@ -113,6 +113,7 @@ def create_service_app(
     app.state.settings = settings
     _add_error_handlers(app)
     add_docs(app)
+    document_problems(app)
     for router in (status_router, *routers):
         app.include_router(router)
     return app

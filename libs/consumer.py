@@ -6,21 +6,22 @@ the dead-letter topic by itself and a transient fault loses no one's place.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .config import ServiceSettings
+from .consumer_place import commit, count_lag, rewind
 from .db import Database
+from .dead_letters import DeadLetters
 from .errors import Conflict, NotFound, Unavailable, database_unavailable
 from .events import Event, EventData, InvalidEvent, UnknownEventType, decode
 from .inbox import InboxMixin, claim
-from .kafka import dead_letter_topic, ensure_topics
+from .kafka import REQUEST_TIMEOUT_MS, close_client, ensure_topics
 from .logging import describe_error, fields, get_logger, request_id_var
 from .loops import Backoff, Loop
 from .metrics import EVENTS_CONSUMED
@@ -61,7 +62,7 @@ class EventConsumer:
         self._settings = settings
         self._database = database
         self._handlers = handlers
-        self._outbox = outbox
+        self._letters = DeadLetters(outbox, inbox)
         self._inbox = inbox
         self._service = outbox.service
         self._topics = sorted({data.topic for data in handlers})
@@ -73,12 +74,10 @@ class EventConsumer:
             await consumer.start()
             await self._consume(consumer, loop)
         finally:
-            async with asyncio.timeout(5):
-                await consumer.stop()
+            await close_client(consumer)
 
     async def _consume(self, consumer: AIOKafkaConsumer, loop: Loop) -> None:
         backoff = Backoff()
-        taken: dict[TopicPartition, int] = {}
         while True:
             with loop.waiting():
                 batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
@@ -86,14 +85,14 @@ class EventConsumer:
             try:
                 await self._take(records)
             except _TransientFault as fault:
-                _rewind(consumer, records)
+                rewind(consumer, records)
+                loop.held_up(str(fault), lag=await count_lag(consumer))
                 log.warning("waiting to take events", extra=fields(reason=str(fault)))
                 await loop.sleep(backoff.next())
                 continue
             backoff.reset()
-            await _commit(consumer, records)
-            taken.update(_next_offsets(records))
-            loop.progressed(lag=_lag(consumer, taken))
+            await commit(consumer, records)
+            loop.progressed(lag=await count_lag(consumer))
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
         if not records:
@@ -146,7 +145,7 @@ class EventConsumer:
                     if event.id in new:
                         await self._handle(session, event)
                 for record, reason in buried:
-                    await self._add_dead_letter(session, record, reason)
+                    await self._add_letter(session, record, reason)
             self._count(events, new)
         self._counted("ignored", ignored)
 
@@ -159,31 +158,16 @@ class EventConsumer:
             request_id_var.reset(token)
 
     async def _bury(self, record: ConsumerRecord, reason: str) -> None:
-        async with self._database.transaction() as session:
-            await self._add_dead_letter(session, record, reason)
+        try:
+            async with self._database.transaction() as session:
+                await self._add_letter(session, record, reason)
+        except Exception as error:
+            _raise_if_transient(error)
+            raise
 
-    async def _add_dead_letter(
-        self, session: AsyncSession, record: ConsumerRecord, reason: str
-    ) -> None:
-        """Once per consumer group: the message's place is claimed, not its event id, so that a
-        replay of it can still take effect."""
-        letter_id = _identity(record, self._service)
-        if not await claim(session, self._inbox, [letter_id]):
-            return
-        self._outbox.add_message(
-            session,
-            letter_id,
-            "dead-letter",
-            dead_letter_topic(record.topic),
-            key=record.key,
-            value=record.value,
-            headers={"reason": reason[:500], "consumer": self._service},
-        )
-        self._counted("dead_lettered", 1)
-        log.error(
-            "message dead-lettered",
-            extra=fields(topic=record.topic, offset=record.offset, reason=reason[:500]),
-        )
+    async def _add_letter(self, session: AsyncSession, record: ConsumerRecord, reason: str) -> None:
+        if await self._letters.add(session, record, reason):
+            self._counted("dead_lettered", 1)
 
     def _count(self, events: Mapping[UUID, Event[EventData]], new: set[UUID]) -> None:
         self._counted("applied", len(new))
@@ -211,6 +195,7 @@ class EventConsumer:
             max_partition_fetch_bytes=4 * 1024 * 1024,
             session_timeout_ms=self._settings.kafka_session_timeout_ms,
             heartbeat_interval_ms=self._settings.kafka_session_timeout_ms // 3,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
             metadata_max_age_ms=30_000,
         )
 
@@ -220,39 +205,3 @@ def _raise_if_transient(error: Exception) -> None:
     if unavailable or isinstance(error, OSError | KafkaError):
         reason = unavailable.detail if unavailable else type(error).__name__
         raise _TransientFault(reason) from error
-
-
-def _identity(record: ConsumerRecord, service: str) -> UUID:
-    """Names one message of one topic, also when the topic was deleted and made again."""
-    digest = hashlib.sha256(record.value or b"").hexdigest()
-    place = f"{record.topic}/{record.partition}/{record.offset}/{record.timestamp}"
-    return uuid5(NAMESPACE_OID, f"{service}/{place}/{digest}")
-
-
-def _rewind(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
-    for record in reversed(records):
-        try:
-            consumer.seek(TopicPartition(record.topic, record.partition), record.offset)
-        except IllegalStateError:  # the partition has moved to another replica
-            continue
-
-
-async def _commit(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
-    """Later than the effects; when it fails, the inbox drops what comes again."""
-    if not records:
-        return
-    try:
-        async with asyncio.timeout(10):
-            await consumer.commit(_next_offsets(records))
-    except (KafkaError, TimeoutError) as error:
-        log.warning("offset commit failed", extra=fields(error=type(error).__name__))
-
-
-def _next_offsets(records: Sequence[ConsumerRecord]) -> dict[TopicPartition, int]:
-    return {TopicPartition(r.topic, r.partition): r.offset + 1 for r in records}
-
-
-def _lag(consumer: AIOKafkaConsumer, taken: Mapping[TopicPartition, int]) -> int:
-    """Messages of our partitions that we have not taken yet, as of the last fetch."""
-    ends = {position: consumer.highwater(position) for position in consumer.assignment()}
-    return sum(max(0, (end or 0) - taken.get(position, end or 0)) for position, end in ends.items())

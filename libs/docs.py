@@ -1,12 +1,15 @@
-"""`/docs` that works behind the gateway's prefix and without the internet."""
+"""`/docs` that works behind the gateway's prefix and without the internet, and its OpenAPI."""
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html, get_swagger_ui_oauth2_redirect_html
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
+
+from .errors import PROBLEM_JSON, ProblemDocument
 
 _ASSETS = "/docs/assets"
 
@@ -33,3 +36,24 @@ def add_docs(app: FastAPI) -> None:
     @app.get("/docs/oauth2-redirect", include_in_schema=False)
     async def oauth2_redirect() -> HTMLResponse:
         return get_swagger_ui_oauth2_redirect_html()
+
+
+def document_problems(app: FastAPI) -> None:
+    """Have OpenAPI tell of problem documents by their own media type."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            for path in generate()["paths"].values():
+                for operation in path.values():
+                    for response in operation["responses"].values():
+                        _name_media_type(response.get("content", {}))
+        return generate()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _name_media_type(content: dict[str, Any]) -> None:
+    schema = content.get("application/json", {}).get("schema", {})
+    if schema.get("$ref", "").endswith(f"/{ProblemDocument.__name__}"):
+        content[PROBLEM_JSON] = content.pop("application/json")

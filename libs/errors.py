@@ -17,6 +17,8 @@ PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 MIGRATIONS_PENDING = "migrations pending: run python scripts/seed.py"
 _MISSING_TABLE_SQLSTATES = {"42P01", "42703", "3F000"}
+_PROGRAM_LIMIT_CLASS = "54"
+"""A value too large for an index, and the like: an "operational" error that no retry mends."""
 
 log = get_logger(__name__)
 
@@ -155,14 +157,21 @@ def internal_error(request: Request, error: BaseException) -> JSONResponse:
 
 def database_unavailable(error: BaseException) -> Unavailable | None:
     """The problem to answer with when `error` says that the database can't be used just now."""
-    if sqlstate(error) in _MISSING_TABLE_SQLSTATES:
+    if migrations_pending(error):
         return Unavailable(MIGRATIONS_PENDING)
+    if (sqlstate(error) or "").startswith(_PROGRAM_LIMIT_CLASS):
+        return None
     if isinstance(error, OperationalError | InterfaceError | PoolTimeout | TimeoutError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
         log.warning("database unavailable", extra=fields(error=describe_error(error)))
         return Unavailable("The database can't be reached; try again shortly.")
     return None
+
+
+def migrations_pending(error: BaseException) -> bool:
+    """A schema, table or column is not there yet."""
+    return sqlstate(error) in _MISSING_TABLE_SQLSTATES
 
 
 def sqlstate(error: BaseException) -> str | None:

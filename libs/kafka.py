@@ -2,14 +2,20 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
 from .config import ServiceSettings
+from .logging import fields, get_logger
+
+log = get_logger(__name__)
 
 DLQ_SUFFIX = ".dlq"
+REQUEST_TIMEOUT_MS = 10_000
+_CLOSE_LIMIT = 5.0
 _TOPIC_ALREADY_EXISTS = 36
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Above the broker's usual 1 MB, so that its largest message still fits a dead-letter topic."""
@@ -19,6 +25,10 @@ def dead_letter_topic(topic: str) -> str:
     return topic + DLQ_SUFFIX
 
 
+def is_dead_letter_topic(topic: str) -> bool:
+    return topic.endswith(DLQ_SUFFIX)
+
+
 def make_producer(settings: ServiceSettings, service: str) -> AIOKafkaProducer:
     """A producer whose sends count only when all in-sync replicas have them."""
     return AIOKafkaProducer(
@@ -26,16 +36,29 @@ def make_producer(settings: ServiceSettings, service: str) -> AIOKafkaProducer:
         client_id=service,
         acks="all",
         enable_idempotence=settings.kafka_enable_idempotence,
-        request_timeout_ms=10_000,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
         max_request_size=_MAX_MESSAGE_BYTES,
         connections_max_idle_ms=60_000,
     )
 
 
+class _Client(Protocol):
+    async def stop(self) -> None: ...
+
+
+async def close_client(client: _Client) -> None:
+    """Within a limit, and whatever state its broker is in."""
+    try:
+        async with asyncio.timeout(_CLOSE_LIMIT):
+            await client.stop()
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.warning("closing a Kafka client failed", extra=fields(error=type(error).__name__))
+
+
 async def ensure_topics(settings: ServiceSettings, topics: Iterable[str]) -> None:
     """Create the topics, and their dead-letter topics, that are missing. Raises KafkaError."""
     admin = AIOKafkaAdminClient(
-        bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=10_000
+        bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS
     )
     async with asyncio.timeout(15):
         await admin.start()
@@ -57,7 +80,7 @@ async def _create(admin: AIOKafkaAdminClient, settings: ServiceSettings, names: 
                 name,
                 num_partitions=settings.kafka_topic_partitions,
                 replication_factor=settings.kafka_replication_factor,
-                topic_configs=limit if name.endswith(DLQ_SUFFIX) else None,
+                topic_configs=limit if is_dead_letter_topic(name) else None,
             )
             for name in names
         ]
@@ -65,6 +88,3 @@ async def _create(admin: AIOKafkaAdminClient, settings: ServiceSettings, names: 
     for _, code, *_ in response.topic_errors:
         if code not in (0, _TOPIC_ALREADY_EXISTS):
             raise for_code(code)
-
-
-__all__ = ["KafkaError", "dead_letter_topic", "ensure_topics", "make_producer"]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .errors import sqlstate
+from .errors import migrations_pending
 from .logging import describe_error, fields, get_logger
 
 log = get_logger(__name__)
@@ -34,6 +34,7 @@ class Loop:
         self._idle = False
         self._error: str | None = None
         self._last_progress = time.monotonic()
+        self._progress_made = False
         self._facts: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -60,7 +61,13 @@ class Loop:
     def progressed(self, **facts: Any) -> None:
         """The loop turned without an error; `facts` (such as its lag) are shown in /health."""
         self._last_progress = time.monotonic()
+        self._progress_made = True
         self._error = None
+        self._facts.update(facts)
+
+    def held_up(self, reason: str, **facts: Any) -> None:
+        """The loop goes on trying, but something that it needs is away."""
+        self._error = reason
         self._facts.update(facts)
 
     @contextmanager
@@ -102,7 +109,7 @@ class Loop:
         return "ok"
 
     def facts(self) -> dict[str, Any]:
-        age = round(time.monotonic() - self._last_progress, 1)
+        age = round(time.monotonic() - self._last_progress, 1) if self._progress_made else None
         return {"last_progress_seconds": age, **self._facts}
 
     async def _supervise(self) -> None:
@@ -120,8 +127,9 @@ class Loop:
             await self._pause(backoff.next())
 
     def _failed(self, error: Exception) -> None:
-        pending = sqlstate(error) in {"42P01", "3F000"}
+        pending = migrations_pending(error)
         self._error = "migrations pending" if pending else f"failing: {type(error).__name__}"
+        self._facts.clear()  # a lag of before says nothing now
         log.warning(
             "loop failed, starts again", extra=fields(loop=self.name, error=describe_error(error))
         )

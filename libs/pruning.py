@@ -52,6 +52,7 @@ class Pruner:
             for rule in self._rules:
                 while await self._prune(rule) == _BATCH:
                     loop.progressed()
+                    loop.checkpoint()
             loop.progressed()
             await loop.sleep(_EVERY_SECONDS)
 

@@ -1,0 +1,59 @@
+"""Messages that can never take effect, kept whole in a topic of their own."""
+
+import hashlib
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from aiokafka import ConsumerRecord
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .inbox import InboxMixin, claim
+from .kafka import dead_letter_topic
+from .logging import fields, get_logger
+from .outbox import Outbox
+
+log = get_logger(__name__)
+
+_LONGEST_REASON = 500
+
+
+class DeadLetters:
+    """The dead letters of one consumer group, which is named after its service."""
+
+    def __init__(self, outbox: Outbox, inbox: type[InboxMixin]) -> None:
+        self._outbox = outbox
+        self._inbox = inbox
+        self._service = outbox.service
+
+    async def add(self, session: AsyncSession, record: ConsumerRecord, reason: str) -> bool:
+        """Once per consumer group, False when it is there already: the message's place is
+        claimed, not its event's id, so that a replay of it can still take effect."""
+        letter_id = _identity(record, self._service)
+        words = _printable(reason)
+        if not await claim(session, self._inbox, [letter_id]):
+            return False
+        self._outbox.add_message(
+            session,
+            letter_id,
+            "dead-letter",
+            dead_letter_topic(record.topic),
+            key=record.key,
+            value=record.value,
+            headers={"reason": words, "consumer": self._service},
+        )
+        log.error(
+            "message dead-lettered",
+            extra=fields(topic=record.topic, offset=record.offset, reason=words),
+        )
+        return True
+
+
+def _printable(reason: str) -> str:
+    """What Postgres and a Kafka header can hold: a letter must never fail to be written."""
+    return reason[:_LONGEST_REASON].encode(errors="replace").decode().replace("\0", "?")
+
+
+def _identity(record: ConsumerRecord, service: str) -> UUID:
+    """Names one message of one topic, also when the topic was deleted and made again."""
+    digest = hashlib.sha256(record.value or b"").hexdigest()
+    place = f"{record.topic}/{record.partition}/{record.offset}/{record.timestamp}"
+    return uuid5(NAMESPACE_OID, f"{service}/{place}/{digest}")

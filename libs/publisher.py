@@ -1,0 +1,117 @@
+"""What the leading relay does with outbox rows: sends them in order, and again when lost."""
+
+import asyncio
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.structs import RecordMetadata
+
+from .kafka import is_dead_letter_topic
+from .logging import fields, get_logger
+from .loops import Loop
+from .metrics import EVENTS_PUBLISHED
+from .outbox_rows import OutboxRows, Position, WaitingRow
+from .topic_watch import TopicWatch
+
+log = get_logger(__name__)
+
+PUBLISH_LIMIT = 15.0
+_BATCH = 500
+_LOSS_CHECK_SECONDS = 2.0
+
+
+class Publisher:
+    def __init__(
+        self, rows: OutboxRows, producer: AIOKafkaProducer, watch: TopicWatch, service: str
+    ) -> None:
+        self._rows = rows
+        self._producer = producer
+        self._watch = watch
+        self._service = service
+        self._highest: dict[Position, int] = {}
+        self._checked_at = 0.0
+
+    async def start(self) -> None:
+        self._highest = await self._rows.load_highest()
+
+    async def publish_waiting(self, loop: Loop) -> float:
+        """Publish until nothing waits; the age in seconds of the oldest row at the start."""
+        oldest = 0.0
+        while waiting := await self._rows.fetch_waiting(_BATCH):
+            oldest = max(oldest, waiting[0].age)
+            loop.progressed(lag_seconds=round(waiting[0].age, 3))
+            if any(is_dead_letter_topic(row.topic) for row in waiting):
+                await self._find_lost_letters()
+            await self._publish(waiting)
+            loop.checkpoint()
+        return oldest
+
+    async def resend_lost(self) -> None:
+        """Now and then: rows that the broker has acknowledged and lost are published again."""
+        now = asyncio.get_running_loop().time()
+        if now - self._checked_at < _LOSS_CHECK_SECONDS:
+            return
+        self._checked_at = now
+        await self._resend_lost_of(self._highest)
+
+    async def _find_lost_letters(self) -> None:
+        """Before a new letter moves the highest place that we know of our old ones.
+
+        Dead-letter topics have several writers, so there a loss does not show in the offset
+        that our next message gets.
+        """
+        letters = {p: offset for p, offset in self._highest.items() if is_dead_letter_topic(p[0])}
+        await self._resend_lost_of(letters)
+
+    async def _resend_lost_of(self, highest: dict[Position, int]) -> None:
+        if not highest:
+            return
+        for position, first_lost in (await self._watch.find_lost(highest)).items():
+            await self._resend(position, first_lost, keep=[])
+            self._highest[position] = first_lost - 1
+
+    async def _publish(self, waiting: Sequence[WaitingRow]) -> None:
+        """Send the rows and mark those that the broker has; raises when any was refused."""
+        async with asyncio.timeout(PUBLISH_LIMIT):
+            sends = [
+                await self._producer.send(
+                    row.topic,
+                    row.value,
+                    key=row.key,
+                    headers=[(name, text.encode()) for name, text in row.headers.items()],
+                )
+                for row in waiting
+            ]
+            await self._producer.flush()
+            results = await asyncio.gather(*sends, return_exceptions=True)
+        published = [
+            (row.id, result)
+            for row, result in zip(waiting, results, strict=True)
+            if isinstance(result, RecordMetadata)
+        ]
+        await self._mark(published)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _mark(self, published: Sequence[tuple[int, RecordMetadata]]) -> None:
+        ids = [row_id for row_id, _ in published]
+        offsets = [sent.offset if sent.offset >= 0 else None for _, sent in published]
+        await self._rows.mark_published(ids, [sent.partition for _, sent in published], offsets)
+        EVENTS_PUBLISHED.labels(self._service).inc(len(published))
+        seen: dict[Position, list[int]] = {}
+        for _, sent in published:
+            if sent.offset >= 0:  # a broker that has the message already may not say where
+                seen.setdefault((sent.topic, sent.partition), []).append(sent.offset)
+        for position, given in seen.items():
+            if min(given) <= self._highest.get(position, -1):
+                first_lost = 0 if is_dead_letter_topic(position[0]) else min(given)
+                await self._resend(position, first_lost, keep=ids)
+            self._highest[position] = max(given)
+
+    async def _resend(self, position: Position, first_lost: int, *, keep: Sequence[int]) -> None:
+        if rows := await self._rows.unmark(position, first_lost, keep=keep):
+            log.warning(
+                "the broker lost published events; sending them again",
+                extra=fields(topic=position[0], partition=position[1], rows=rows),
+            )

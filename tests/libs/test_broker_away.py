@@ -1,0 +1,139 @@
+"""A service of the test's own with a broker of its own, which is away or has forgotten all."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from tests.support.database import Query, make_query
+from tests.support.databases import alembic, create_database
+from tests.support.kafka import EventLog, Publisher
+from tests.support.market import Market
+from tests.support.people import Customer
+from tests.support.processes import ServiceProcess
+from tests.support.waiting import eventually
+
+from .own_broker import OwnBroker, cancelled, health_of
+
+Json = dict[str, Any]
+RECOVERY = 5
+
+
+@pytest.fixture
+async def own_env(stack: Json, query: Query) -> Json:
+    """A database of its own, migrated for Payment."""
+    dsn = await create_database(stack, query)
+    code, said = await alembic(dsn, "payment", "upgrade", "head")
+    assert code == 0, said
+    return {**stack["env"], "POSTGRES_DSN": dsn}
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[OwnBroker]:
+    async with OwnBroker() as broker:
+        yield broker
+
+
+async def _pay(copy: ServiceProcess, market: Market, buyer: Customer, product: Json) -> int:
+    order = await market.place_order(buyer, product)
+    body = {
+        "order_id": order["order_id"],
+        "amount_cents": order["total_cents"],
+        "currency": order["currency"],
+    }
+    answer = await buyer.post(f"{copy.url}/v1/payments/mock-succeed", json=body)
+    assert answer.status_code == 201, answer.text
+    order_id: int = order["order_id"]
+    return order_id
+
+
+async def _published(broker: OwnBroker, *order_ids: int) -> None:
+    async with EventLog(broker.address) as log:
+        for order_id in order_ids:
+
+            async def there(order_id: int = order_id) -> bool:
+                return bool(await log.of_order(order_id, "payment.succeeded"))
+
+            await eventually(there, within=RECOVERY, what="the event of a payment")
+
+
+async def _takes_events(broker: OwnBroker, env: Json) -> None:
+    query = make_query(env["POSTGRES_DSN"])
+    async with Publisher(broker.address) as publish:
+        event_id: UUID = await publish.event(cancelled(10**9))
+
+    async def taken() -> bool:
+        return bool(await query("SELECT 1 FROM payment.inbox WHERE event_id = %s", event_id))
+
+    await eventually(taken, within=RECOVERY, what="an event taken")
+
+
+async def test_a_broker_away_at_the_start_and_later_costs_no_request_and_no_event(
+    market: Market, product: Json, own_env: Json, broker: OwnBroker
+) -> None:
+    buyer = await market.new_customer()
+    async with ServiceProcess("payment", own_env, KAFKA_BOOTSTRAP=broker.address) as copy:
+
+        async def says_that_the_broker_is_away() -> bool:
+            health = await health_of(market.api, copy)
+            assert health["status"] == "ok"
+            return bool(health["checks"]["broker"] != "ok")
+
+        await eventually(says_that_the_broker_is_away)
+        first = await _pay(copy, market, buyer, product)
+        await broker.up()
+        await _published(broker, first)
+        await _takes_events(broker, own_env)
+        await broker.kill()
+        await eventually(says_that_the_broker_is_away)
+        second = await _pay(copy, market, buyer, product)
+        await broker.up()
+        await _published(broker, first, second)
+        await _takes_events(broker, own_env)
+
+
+async def test_an_idle_relay_notices_that_the_broker_forgot(
+    market: Market, product: Json, own_env: Json, broker: OwnBroker
+) -> None:
+    """Letters too, in a topic that another service has written to in the meantime."""
+    await broker.up()
+    async with ServiceProcess("payment", own_env, KAFKA_BOOTSTRAP=broker.address) as copy:
+        order_id = await _pay(copy, market, await market.new_customer(), product)
+        await _published(broker, order_id)
+        key = uuid4().hex.encode()
+        async with Publisher(broker.address) as publish:
+            await publish.raw("order.events", b"poison", key=key)
+        await _letter(broker, key)
+        await eventually(lambda: _noticed_its_own(own_env))
+        await broker.kill()
+        await broker.up()
+        async with Publisher(broker.address) as publish:
+            for _ in range(3):
+                await publish.raw(
+                    "order.events.dlq", b"poison", key=key, headers=[("consumer", b"another")]
+                )
+        await _published(broker, order_id)
+        await _letter(broker, key)
+
+
+async def _noticed_its_own(env: Json) -> bool:
+    rows = await make_query(env["POSTGRES_DSN"])(
+        "SELECT 1 FROM payment.outbox WHERE published_at IS NULL"
+    )
+    return not rows
+
+
+async def _letter(broker: OwnBroker, key: bytes) -> None:
+    async with EventLog(broker.address) as log:
+
+        async def there() -> bool:
+            return any(_is_ours(record, key) for record in await log.read())
+
+        await eventually(there, within=RECOVERY, what="a dead letter of Payment")
+
+
+def _is_ours(record: ConsumerRecord, key: bytes) -> bool:
+    consumer = dict(record.headers).get("consumer")
+    return record.topic == "order.events.dlq" and record.key == key and consumer == b"payment"
