@@ -5,7 +5,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Depends, Query
 from pydantic import BaseModel
 
-from .types import MAX_ID
+from .types import MAX_ID, UrlInteger
 
 ItemT = TypeVar("ItemT")
 
@@ -22,11 +22,11 @@ class PageRequest(BaseModel):
     offset: int
 
 
-Limit = Annotated[int, Query(ge=1, le=100)]
+Limit = Annotated[UrlInteger, Query(ge=1, le=100)]
 
 
 async def _page_request(
-    limit: Limit = 20, offset: Annotated[int, Query(ge=0, le=MAX_ID)] = 0
+    limit: Limit = 20, offset: Annotated[UrlInteger, Query(ge=0, le=MAX_ID)] = 0
 ) -> PageRequest:
     return PageRequest.model_construct(limit=limit, offset=offset)
 

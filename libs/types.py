@@ -1,11 +1,12 @@
 """Field types of the wire shapes, with the bounds that DESIGN sets; integers are strict."""
 
+import re
 import unicodedata
 from functools import cache
 from typing import Annotated
 
 import pycountry
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 MAX_ID = 2**63 - 1
 MAX_PRICE_CENTS = 10**9
@@ -17,6 +18,12 @@ def _storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("must not contain NUL characters")
     return text
+
+
+def _plain_digits(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,4000}", value, re.ASCII):
+        raise ValueError("must be a whole number, in digits")
+    return value
 
 
 def _currency(code: str) -> str:
@@ -57,7 +64,10 @@ RequiredText = Annotated[
 Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
 """An id in a JSON body."""
 
-PathId = Annotated[int, Field(ge=1, le=MAX_ID)]
+UrlInteger = Annotated[int, BeforeValidator(_plain_digits)]
+"""A whole number in a path or a query string: digits only, no `+1`, `1.0` or `1_0`."""
+
+PathId = Annotated[UrlInteger, Field(ge=1, le=MAX_ID)]
 """An id in a path or a query string."""
 
 Cents = Annotated[int, Field(strict=True, ge=0, le=MAX_PRICE_CENTS)]

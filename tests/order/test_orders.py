@@ -65,9 +65,17 @@ async def test_the_list_can_be_asked_for_one_status(
     assert [order["id"] for order in page["items"]] == [first["order_id"]]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "offset=-1", "status=LOST"])
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=101", "limit=x", "limit=1.0", "limit=%2B1", "offset=-1", "status=LOST"],
+)
 async def test_a_bad_list_query_is_refused(customer: Customer, query: str) -> None:
     assert (await customer.get(f"/order/v1/orders?{query}")).status_code == 422
+
+
+@pytest.mark.parametrize("id_", ["0", "x", "1.0", "+1", "1_0", "9223372036854775808", "9" * 5000])
+async def test_an_id_is_a_whole_number_in_digits(customer: Customer, id_: str) -> None:
+    assert (await customer.get(f"/order/v1/orders/{id_}")).status_code == 422
 
 
 async def test_orders_need_a_token(market: Market) -> None:

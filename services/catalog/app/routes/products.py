@@ -15,7 +15,7 @@ from .access import AdminOnly, PublicPrefix
 
 router = service_router(prefix="/v1/products", tags=["products"])
 
-Price = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="In cents, inclusive")]
+Price = Annotated[UrlInteger | None, Query(ge=0, le=2**63 - 1, description="In cents, inclusive")]
 
 
 async def _filter(
