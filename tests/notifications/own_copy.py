@@ -28,7 +28,7 @@ Stack = dict[str, Any]
 
 WAITS = {
     "SMTP_TIMEOUT": "1",
-    "MAIL_LEASE": "10",
+    "MAIL_LEASE": "60",
     "MAIL_RETRY_FIRST": "0.2",
     "MAIL_RETRY_MOST": "1",
     "MAIL_POLL_INTERVAL": "0.1",
@@ -36,6 +36,7 @@ WAITS = {
 _STATE = (
     "SELECT status, attempts, failure, last_error FROM notifications.mails WHERE recipient = %s"
 )
+_COUNT = "SELECT count(*) FROM notifications.mails WHERE status = %s AND recipient = ANY(%s)"
 
 
 @dataclass
@@ -63,11 +64,12 @@ class OwnCopy:
         return row
 
     async def wait_for(self, status: str, recipients: Iterable[str], within: float = 10) -> None:
-        async def reached() -> bool:
-            return all([(await self.state(r))[0] == status for r in recipients])
-
         wanted = list(recipients)
-        await eventually(reached, within=within, what=f"{status}: {wanted}")
+
+        async def reached() -> bool:
+            return [(len(wanted),)] == await self.query(_COUNT, status, wanted)
+
+        await eventually(reached, within=within, what=f"{len(wanted)} mails {status}")
 
     async def health(self) -> dict[str, Any]:
         async with httpx.AsyncClient(base_url=self.url) as client:
@@ -87,9 +89,11 @@ async def own_database(stack: Stack, server: OddServer, query: Query) -> AsyncIt
     env = stack["env"] | places | WAITS
     await _migrate(env)
     database = Database(ServiceSettings(postgres_dsn=dsn), "test")
-    yield OwnCopy(server, env, database, make_query(dsn))
-    await database.close()
-    await query(f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        yield OwnCopy(server, env, database, make_query(dsn))
+    finally:
+        await database.close()
+        await query(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def new_addresses(count: int) -> list[str]:
