@@ -7,7 +7,7 @@ from fastapi import Depends, Query
 from libs.db import ReaderDep, SessionDep
 from libs.pagination import Page, Paging
 from libs.routing import service_router
-from libs.types import PathId, StoredText
+from libs.types import PathId, StoredText, UrlInteger
 
 from ..schemas import ProductCreate, ProductFilter, ProductRead, ProductSort, ProductUpdate
 from ..service import products
