@@ -26,7 +26,7 @@ class ServiceClient:
 
     def __init__(self, client: httpx.AsyncClient, name: str, base_url: str) -> None:
         self._client = client
-        self._name = name
+        self.name = name
         self._base_url = base_url
 
     async def get(self, path: str, *, params: Mapping[str, Any] | None = None) -> httpx.Response:
@@ -70,9 +70,9 @@ class ServiceClient:
             return await self._client.send(request)
 
     def _unavailable(self, reason: str) -> DependencyUnavailable:
-        log.warning("dependency unavailable", extra=fields(dependency=self._name, reason=reason))
+        log.warning("dependency unavailable", extra=fields(dependency=self.name, reason=reason))
         return DependencyUnavailable(
-            f"The {self._name} service can't be reached; try again in {RETRY_AFTER_SECONDS} s."
+            f"The {self.name} service can't be reached; try again in {RETRY_AFTER_SECONDS} s."
         )
 
 

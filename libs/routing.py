@@ -12,6 +12,7 @@ from .errors import Invalid, Problem, UnsupportedMediaType
 from .security import InternalKeyGuard, UserGuard
 
 MAX_BODY_BYTES = 1024 * 1024
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 Guard = UserGuard | InternalKeyGuard
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -43,12 +44,17 @@ class _BoundedRequest(Request):
             self._body = await read_body(self, limit=MAX_BODY_BYTES)
         return self._body
 
+    async def check_form(self) -> None:
+        """Without this, FastAPI takes any other type for an empty form."""
+        if await self.body():
+            _require_type(self, *_FORMS)
+
     async def parse_json(self) -> None:
         """Parse now, outside FastAPI's own handling, which would make any fault a 400."""
         content = await self.body()
         if not content:
             return
-        _require_json(self)
+        _require_type(self, "application/json")
         try:
             self._json = from_json(content, allow_inf_nan=False)
         except (ValueError, RecursionError) as error:
@@ -62,16 +68,14 @@ class ServiceRoute(APIRoute):
         handle = super().get_route_handler()
         guards = list(_guards(self.dependant))
         takes_body = self.body_field is not None
-        takes_json = takes_body and not _is_form(self)
+        takes_form = takes_body and _is_form(self)
 
         async def guarded(request: Request) -> Response:
             for guard in guards:
                 guard.check(request)
             if takes_body:
                 request = _BoundedRequest(request.scope, request.receive)
-                await request.body()
-            if takes_json and isinstance(request, _BoundedRequest):
-                await request.parse_json()
+                await (request.check_form() if takes_form else request.parse_json())
             return await handle(request)
 
         return guarded
@@ -93,10 +97,10 @@ def _is_form(route: APIRoute) -> bool:
     return field is not None and "form" in str(getattr(field.field_info, "media_type", ""))
 
 
-def _require_json(request: Request) -> None:
+def _require_type(request: Request, *types: str) -> None:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise UnsupportedMediaType("Send JSON, with the header Content-Type: application/json.")
+    if content_type not in types:
+        raise UnsupportedMediaType(f"Send it with the header Content-Type: {' or '.join(types)}.")
 
 
 def _fault(error: Exception) -> str:

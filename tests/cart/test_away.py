@@ -73,7 +73,9 @@ async def test_without_redis_each_call_says_so_from_the_start_on_and_recovers_by
             assert (await market.api.get(f"{copy.url}/livez")).status_code == 200
             await copy.proxy.up()
             await eventually(lambda: copy.works(buyer))
-            assert (await market.api.get(f"{copy.url}/health")).status_code == 200
+            health = await market.api.get(f"{copy.url}/health")
+            assert health.status_code == 200
+            assert health.json()["checks"] == {"redis": "ok", "catalog": "ok"}
             await copy.proxy.down()
 
 
@@ -140,4 +142,7 @@ async def test_without_catalog_nothing_changes_but_a_cart_can_be_emptied(
         assert all(answer.headers["retry-after"] for answer in shown)
         assert answers[4].status_code == 200
         assert {answer.status_code for answer in for_order} == {200}
+        health = await market.api.get(f"{copy.url}/health")
+        assert (health.status_code, health.json()["status"]) == (200, "ok")
+        assert health.json()["checks"]["catalog"] != "ok"
     assert (await buyer.get(CART)).json()["items"] == []

@@ -41,6 +41,17 @@ async def test_an_empty_cart_is_empty(buyer: Customer) -> None:
     assert (cart["items"], cart["total_cents"]) == ([], 0)
 
 
+async def test_doors_open_with_a_slash_at_the_end_too(buyer: Customer, product: Json) -> None:
+    body = {"product_id": product["id"], "qty": 1}
+    answers = [
+        await buyer.post(f"{ITEMS}/", json=body),
+        await buyer.request("PATCH", f"{ITEMS}/{product['id']}/", json={"qty": 2}),
+        await buyer.request("DELETE", f"{ITEMS}/{product['id']}/"),
+        await buyer.request("DELETE", f"{CART}/"),
+    ]
+    assert [answer.status_code for answer in answers] == [201, 200, 200, 200]
+
+
 async def test_carts_are_ones_own(market: Market, buyer: Customer, product: Json) -> None:
     await market.add_to_cart(buyer, product)
     other = await market.new_customer()
@@ -162,6 +173,31 @@ async def test_a_body_that_is_not_json_is_refused(
     for method, path in (("POST", ITEMS), ("PATCH", f"{ITEMS}/{product['id']}")):
         answer = await customer.request(method, path, content=b'{"qty": 1}', headers=headers)
         assert answer.status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 422),
+        (b"{", 422),
+        (b"[]", 422),
+        (b"null", 422),
+        (b"\xff", 422),
+        (b'{"product_id": 1, "qty": NaN}', 422),
+        (b'{"product_id": 1, "qty": "\\ud800"}', 422),
+        (b'{"product_id": 1' + b"0" * 30 + b', "qty": 1' + b"0" * 30 + b"}", 422),
+        (b"[" * 100_000, 422),
+        (b'{"qty": ' + b" " * 2**20 + b"1}", 413),
+    ],
+)
+async def test_a_malformed_body_is_refused(
+    customer: Customer, product: Json, content: bytes, status: int
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    for method, path in (("POST", ITEMS), ("PATCH", f"{ITEMS}/{product['id']}")):
+        answer = await customer.request(method, path, content=content, headers=headers)
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("product_id", ["abc", "0", "-1", str(2**63), "9" * 500, "1%0a2", "%ff"])

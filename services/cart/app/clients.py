@@ -45,8 +45,8 @@ class CatalogClient:
 
 
 async def _get_catalog_client(request: Request) -> CatalogClient:
-    context = request.app.state.context
-    return CatalogClient(context.client("catalog", context.settings.catalog_base))
+    catalog: CatalogClient = request.app.state.catalog
+    return catalog
 
 
 CatalogClientDep = Annotated[CatalogClient, Depends(_get_catalog_client)]
