@@ -15,6 +15,7 @@ from .routes import router
 async def extras(context: ServiceContext[AuthSettings]) -> AsyncIterator[None]:
     context.app.state.crypt = make_crypt_context()
     pool = context.app.state.hash_pool = HashPool(context.settings)
+    pool.prepare(context.app.state.crypt)
     context.add_loop("cleaner", Cleaner(context.database).run)
     try:
         yield

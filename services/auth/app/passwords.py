@@ -41,6 +41,11 @@ class HashPool:
         self._free_places = turns + settings.password_hash_queue
         self._wait = settings.password_hash_wait
 
+    def prepare(self, crypt: CryptContext) -> None:
+        """Make the dummy that unknown emails are verified against: else the first one waits for
+        it, and stands out."""
+        self._threads.submit(crypt.dummy_verify)
+
     async def run(self, work: Callable[[], ResultT]) -> ResultT:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 

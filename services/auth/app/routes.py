@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Form, Request
+from fastapi import Depends, Form, Request, Response
 
 from libs.db import Database, DatabaseDep, SessionDep
 from libs.routing import service_router
@@ -24,7 +24,13 @@ async def _settings(request: Request) -> AuthSettings:
     return settings
 
 
+async def _never_stored(response: Response) -> None:
+    """RFC 6749 asks this of every answer that has tokens in it."""
+    response.headers["Cache-Control"] = "no-store"
+
+
 SettingsDep = Annotated[AuthSettings, Depends(_settings)]
+NeverStored = Depends(_never_stored)
 
 
 @router.post("/register", status_code=201)
@@ -46,14 +52,14 @@ def _require_admin(request: Request) -> None:
         raise AdminRightsNeeded("An admin is registered with X-Internal-Key or an admin's token.")
 
 
-@router.post("/login")
+@router.post("/login", dependencies=[NeverStored])
 async def login(
     given: Credentials, database: DatabaseDep, passwords: PasswordsDep, settings: SettingsDep
 ) -> TokenPair:
     return await _log_in(given, database, passwords, settings)
 
 
-@router.post("/token")
+@router.post("/token", dependencies=[NeverStored])
 async def token(
     form: Annotated[TokenForm, Form()],
     database: DatabaseDep,
@@ -82,7 +88,7 @@ async def _log_in(
         return await service.start_session(session, settings, user)
 
 
-@router.post("/refresh")
+@router.post("/refresh", dependencies=[NeverStored])
 async def refresh(given: RefreshRequest, database: DatabaseDep, settings: SettingsDep) -> TokenPair:
     """A new pair; the old refresh token is dead, and using it again ends the session."""
     session_id, jti = read_refresh_token(settings, given.refresh_token)
@@ -96,7 +102,7 @@ async def refresh(given: RefreshRequest, database: DatabaseDep, settings: Settin
 @router.post("/logout", status_code=204)
 async def logout(given: RefreshRequest, session: SessionDep, settings: SettingsDep) -> None:
     """The refresh token is the credential, so that an expired session can log out."""
-    session_id, _ = read_refresh_token(settings, given.refresh_token)
+    session_id, _ = read_refresh_token(settings, given.refresh_token, expired_too=True)
     await service.end_session(session, session_id)
 
 

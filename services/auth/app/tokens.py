@@ -22,9 +22,11 @@ def make_pair(settings: AuthSettings, user: User, refresh: RefreshToken) -> Toke
     )
 
 
-def read_refresh_token(settings: AuthSettings, token: str) -> tuple[UUID, UUID]:
+def read_refresh_token(
+    settings: AuthSettings, token: str, *, expired_too: bool = False
+) -> tuple[UUID, UUID]:
     """(session id, token id) of a well-signed token. Raises Unauthorized."""
-    claims = decode_token(settings, token, kind="refresh")
+    claims = decode_token(settings, token, kind="refresh", expired_too=expired_too)
     try:
         return UUID(str(claims["family"])), UUID(str(claims["jti"]))
     except (KeyError, ValueError):
