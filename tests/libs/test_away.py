@@ -28,8 +28,6 @@ async def _healthy(api: httpx.AsyncClient, url: str) -> None:
     ("service", "path"),
     [
         ("order", "/v1/orders"),
-        ("payment", "/v1/payments"),
-        ("shipping", "/v1/shipments"),
         ("notifications", "/v1/notifications"),
         ("catalog", "/v1/products"),
     ],

@@ -137,3 +137,33 @@ async def _letter(broker: OwnBroker, key: bytes) -> None:
 def _is_ours(record: ConsumerRecord, key: bytes) -> bool:
     consumer = dict(record.headers).get("consumer")
     return record.topic == "order.events.dlq" and record.key == key and consumer == b"payment"
+
+
+async def test_events_of_before_the_migration_wait_and_are_counted(
+    market: Market, stack: Json, query: Query, broker: OwnBroker
+) -> None:
+    dsn = await create_database(stack, query)
+    await broker.up()
+    async with Publisher(broker.address) as publish:
+        for order_id in range(5):
+            await publish.event(cancelled(order_id))
+    env = {**stack["env"], "POSTGRES_DSN": dsn, "KAFKA_BOOTSTRAP": broker.address}
+    async with ServiceProcess("payment", env) as copy:
+
+        async def waits() -> bool:
+            health = await health_of(market.api, copy)
+            pending = "migrations pending" in health["checks"]["loop consumer"]
+            return pending and bool(health["loops"]["consumer"]["lag"] == 5)
+
+        await eventually(waits, what="a lag of 5")
+        assert (await alembic(dsn, "payment", "upgrade", "head"))[0] == 0
+
+        async def caught_up() -> bool:
+            health = await health_of(market.api, copy)
+            return (
+                health["checks"]["loop consumer"] == "ok"
+                and not (health["loops"]["consumer"]["lag"])
+            )
+
+        await eventually(caught_up, within=RECOVERY)
+        assert len(await make_query(dsn)("SELECT 1 FROM payment.inbox")) == 5

@@ -10,6 +10,7 @@ import httpx
 
 from scripts.localstack import LocalStack
 from tests.support.database import Query, make_query
+from tests.support.databases import alembic, create_database
 from tests.support.kafka import EventLog
 from tests.support.market import Market
 from tests.support.people import make_admin, make_customer
@@ -72,6 +73,27 @@ async def test_when_the_leaders_session_ends_another_takes_over(
         await events.wait_for(order["order_id"], "payment.succeeded")
     other = await _pay_at(stack["services"]["payment"]["url"], market, product)
     await events.wait_for(other["order_id"], "payment.succeeded")
+
+
+async def test_when_the_leaders_process_is_killed_another_takes_over(
+    market: Market, stack: Json, events: EventLog, query: Query, product: Json
+) -> None:
+    env = {**stack["env"], "POSTGRES_DSN": await create_database(stack, query)}
+    assert (await alembic(env["POSTGRES_DSN"], "payment", "upgrade", "head"))[0] == 0
+    async with ServiceProcess("payment", env) as first:
+        await eventually(lambda: _leads(market, first), what="the first leads")
+        async with ServiceProcess("payment", env) as second:
+            assert not await _leads(market, second)
+            assert first.process is not None
+            first.process.kill()
+            order = await _pay_at(second.url, market, product)
+            await events.wait_for(order["order_id"], "payment.succeeded")
+            assert await _leads(market, second)
+
+
+async def _leads(market: Market, copy: ServiceProcess) -> bool:
+    health = (await market.api.get(f"{copy.url}/health")).json()
+    return bool(health["loops"]["relay"].get("role") == "leader")
 
 
 async def test_a_broker_that_forgets_is_told_again(tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ async def test_what_is_not_there_is_a_problem_document_too(
     assert answer.json()["detail"]
 
 
+async def test_openapi_tells_of_problem_documents(api: httpx.AsyncClient) -> None:
+    paths = (await api.get("/payment/openapi.json")).json()["paths"]
+    refused = paths["/v1/payments/mock-succeed"]["post"]["responses"]["4XX"]
+    assert list(refused["content"]) == ["application/problem+json"]
+
+
 async def test_the_input_is_in_no_error_and_no_log(
     market: Market, customer: Customer, stack: Json
 ) -> None:
