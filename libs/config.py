@@ -33,6 +33,13 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _header_value(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if not value.isascii() or not value.isprintable() or value != value.strip():
+        raise ValueError("must be printable ASCII without spaces around it: it is sent in a header")
+    return secret
+
+
 PostgresDsn = Annotated[str, AfterValidator(_postgres_dsn)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Seconds = Annotated[float, Field(gt=0, le=10**9)]
@@ -72,7 +79,7 @@ class ServiceSettings(BaseSettings):
     jwt_secret: SecretStr = SecretStr("devsecret")
     jwt_algorithm: Literal["HS256"] = "HS256"
     jwt_issuer: str = "auth"
-    svc_internal_key: SecretStr = SecretStr("devkey")
+    svc_internal_key: Annotated[SecretStr, AfterValidator(_header_value)] = SecretStr("devkey")
 
     http_timeout: Seconds = 5
 

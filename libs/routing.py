@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
+from starlette.exceptions import HTTPException
 
 from .errors import Invalid, Problem, UnsupportedMediaType
 from .security import InternalKeyGuard, UserGuard
@@ -44,10 +45,17 @@ class _BoundedRequest(Request):
             self._body = await read_body(self, limit=MAX_BODY_BYTES)
         return self._body
 
-    async def check_form(self) -> None:
-        """Without this, FastAPI takes any other type for an empty form."""
-        if await self.body():
-            _require_type(self, *_FORMS)
+    async def parse_form(self) -> None:
+        """Parse now, as with JSON; FastAPI takes any other type for an empty form."""
+        if not await self.body():
+            return
+        _require_type(self, *_FORMS)
+        try:
+            await self.form()
+        except HTTPException as error:  # in Starlette's own words
+            raise Invalid(f"The body is not a valid form: {error.detail}") from None
+        except (ValueError, LookupError):  # whose words may repeat the body
+            raise Invalid("The body is not a valid form.") from None
 
     async def parse_json(self) -> None:
         """Parse now, outside FastAPI's own handling, which would make any fault a 400."""
@@ -75,7 +83,7 @@ class ServiceRoute(APIRoute):
                 guard.check(request)
             if takes_body:
                 request = _BoundedRequest(request.scope, request.receive)
-                await (request.check_form() if takes_form else request.parse_json())
+                await (request.parse_form() if takes_form else request.parse_json())
             return await handle(request)
 
         return guarded

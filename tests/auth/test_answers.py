@@ -11,6 +11,9 @@ from tests.auth.doors import Json, login, new_session, refresh
 from tests.support.people import PASSWORD, Customer
 
 
+PART = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
+
+
 def _changed(token: str, stack: Json, **changes: Any) -> str:
     claims = jwt.decode(token, options={"verify_signature": False}) | changes
     return jwt.encode(claims, stack["env"]["JWT_SECRET"], algorithm="HS256")
@@ -73,3 +76,20 @@ async def test_authorize_in_the_docs_works_through_the_gateway(
     as_swagger_sends = {"Authorization": "Basic Og==", "X-Requested-With": "XMLHttpRequest"}
     answer = await api.post(flow["tokenUrl"], data=form, headers=as_swagger_sends)
     assert (answer.status_code, answer.json()["token_type"]) == (200, "bearer")
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b"--x", "multipart/form-data"),
+        (PART * 1001, "multipart/form-data; boundary=x"),
+        (b"a=&" * 2000, "application/x-www-form-urlencoded"),
+    ],
+)
+async def test_a_form_that_does_not_parse_is_invalid(
+    api: httpx.AsyncClient, content: bytes, content_type: str
+) -> None:
+    headers = {"Content-Type": content_type}
+    answer = await api.post("/auth/token", content=content, headers=headers)
+    assert answer.status_code == 422
+    assert "not a valid form" in answer.json()["detail"]

@@ -123,7 +123,7 @@ async def test_a_file_is_neither_an_email_nor_a_password(
 async def test_a_malformed_form_is_refused(
     api: httpx.AsyncClient, content: bytes, content_type: str
 ) -> None:
-    headers = {"Content-Type": content_type.encode("latin-1")}
+    headers = {b"Content-Type": content_type.encode("latin-1")}
     response = await api.post("/auth/token", content=content, headers=headers)
     assert response.status_code in (400, 401, 413, 415, 422), response.text
     assert response.headers["content-type"] == "application/problem+json"
