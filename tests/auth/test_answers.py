@@ -10,7 +10,6 @@ import pytest
 from tests.auth.doors import Json, login, new_session, refresh
 from tests.support.people import PASSWORD, Customer
 
-
 PART = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
 
 

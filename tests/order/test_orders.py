@@ -189,20 +189,6 @@ async def test_news_of_the_shipment_may_come_before_the_payment(
     assert (await market.wait_for_order(order, "SHIPPED"))["status"] == "SHIPPED"
 
 
-async def test_an_unpaid_order_is_cancelled_in_time(
-    market: Market, stack: Json, buyer: Customer
-) -> None:
-    product = await market.make_product(stock=5)
-    order = await market.place_order(buyer, product, 2)
-    paid = await market.place_order(buyer, await market.make_product())
-    assert (await market.pay(buyer, paid)).status_code == 201
-    await market.wait_for_order(paid, "PAID")
-    async with ServiceProcess("order", stack["env"], ORDER_PAYMENT_TTL="0.5"):
-        await market.wait_for_order(order, "CANCELLED")
-    await market.wait_for_stock(product, 5, 0)
-    assert (await market.wait_for_order(paid, "PAID"))["status"] == "PAID"
-
-
 async def test_a_checkout_slower_than_the_sweeper_sells_nothing_twice(
     market: Market, stack: Json, internal_key: dict[str, str]
 ) -> None:

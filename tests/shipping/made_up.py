@@ -88,9 +88,8 @@ class Shipping:
     async def draft(self, order: MadeUp, **address: str) -> httpx.Response:
         return await self.post("", {**order.who, "address": {**ADDRESS, **address}})
 
-    async def cancel(self, order: MadeUp, *, only_unpaid: bool = False) -> httpx.Response:
-        body = {**order.who, "reason": "test", "only_unpaid": only_unpaid}
-        return await self.post("/cancel", body)
+    async def cancel(self, order: MadeUp) -> httpx.Response:
+        return await self.post("/cancel", {**order.who, "reason": "test"})
 
     async def post(self, path: str, body: Any) -> httpx.Response:
         headers = self.market.internal_key

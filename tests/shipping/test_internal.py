@@ -33,42 +33,27 @@ async def test_cancelling_is_idempotent(
 ) -> None:
     order, _ = ready
     answers = await asyncio.gather(*(shipping.cancel(order) for _ in range(6)))
-    answers.append(await shipping.cancel(order, only_unpaid=True))
     assert {a.status_code for a in answers} == {200}
     assert answers[0].json() == {"order_id": order.id, "status": "CANCELLED"}
     await events.wait_for(order.id, "shipping.cancelled")
     assert len(await events.of_order(order.id, "shipping.cancelled")) == 1
 
 
-@pytest.mark.parametrize("only_unpaid", [False, True])
 async def test_a_dispatched_shipment_is_not_cancelled(
-    shipping: Shipping, ready: tuple[MadeUp, Json], only_unpaid: bool
+    shipping: Shipping, ready: tuple[MadeUp, Json]
 ) -> None:
     order, shipment = ready
     await shipping.market.dispatch(shipment)
-    response = await shipping.cancel(order, only_unpaid=only_unpaid)
+    response = await shipping.cancel(order)
     assert (response.status_code, response.json()["code"]) == (409, "already_dispatched")
     await shipping.wait_for(order, "DISPATCHED")
 
 
-async def test_an_expiry_leaves_a_paid_order_alone(
-    shipping: Shipping, ready: tuple[MadeUp, Json]
-) -> None:
-    order, _ = ready
-    unheard = shipping.order()
-    await shipping.take(unheard.paid())
-    for paid in (order, unheard):
-        response = await shipping.cancel(paid, only_unpaid=True)
-        assert (response.status_code, response.json()["code"]) == (409, "already_paid")
-    await shipping.wait_for(order, "READY_TO_SHIP")
-
-
-@pytest.mark.parametrize("only_unpaid", [False, True])
 async def test_an_order_that_is_not_known_yet_can_be_cancelled(
-    shipping: Shipping, events: EventLog, only_unpaid: bool
+    shipping: Shipping, events: EventLog
 ) -> None:
     order = shipping.order()
-    assert (await shipping.cancel(order, only_unpaid=only_unpaid)).status_code == 200
+    assert (await shipping.cancel(order)).status_code == 200
     event = await events.wait_for(order.id, "shipping.cancelled")
     assert event["data"].items() >= order.who.items()
     assert (await shipping.draft(order)).json()["status"] == "CANCELLED"

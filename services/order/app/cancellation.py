@@ -1,4 +1,7 @@
-"""Cancelling an order: Shipping has the word, since only it knows whether the goods have left."""
+"""Cancelling an order: Shipping has the word, since only it knows whether the goods have left.
+
+Whether an order was paid in time is Payment's to say: its event may still be on its way.
+"""
 
 from libs.db import Database
 from libs.http import DependencyUnavailable
@@ -6,8 +9,8 @@ from libs.loops import Loop
 from libs.security import Principal
 
 from . import service
-from .clients import ShippingClient
-from .exceptions import OrderNotCancellable
+from .clients import Clients, ShippingClient
+from .exceptions import OrderIsPaid, OrderNotCancellable
 from .models import Order, OrderStatus
 
 _BATCH = 50
@@ -41,9 +44,9 @@ async def _cancel_agreed(database: Database, order_id: int, reason: str) -> Orde
 class Expiry:
     """The loop that cancels orders nobody has paid for within `ttl` seconds."""
 
-    def __init__(self, database: Database, shipping: ShippingClient, *, ttl: float) -> None:
+    def __init__(self, database: Database, clients: Clients, *, ttl: float) -> None:
         self._database = database
-        self._shipping = shipping
+        self._clients = clients
         self._ttl = ttl
 
     async def run(self, loop: Loop) -> None:
@@ -67,11 +70,12 @@ class Expiry:
         return expired
 
     async def _expire(self, order: Order) -> bool:
-        """False when a payment is known, whose event we shall see."""
+        """False when it is paid, whose event we shall see."""
         reason = "not paid in time"
         try:
-            await self._shipping.cancel(order, reason=reason, only_unpaid=True)
+            await self._clients.payment.close(order)
+            await self._clients.shipping.cancel(order, reason=reason)
             await _cancel_agreed(self._database, order.id, reason)
-        except OrderNotCancellable:
+        except (OrderIsPaid, OrderNotCancellable):
             return False
         return True

@@ -24,7 +24,7 @@ from .exceptions import (
     GoodsUnavailable,
     MixedCurrencies,
 )
-from .models import IdempotencyKey, Order
+from .models import IdempotencyKey, Order, OrderStatus
 from .schemas import CheckoutRead, OrderItemRead, ShippingAddress
 
 log = get_logger(__name__)
@@ -58,7 +58,7 @@ class Checkout:
 
     async def _check_out(self) -> CheckoutRead:
         """A cart that has its order already is emptied of it; what remains is checked out anew,
-        and if nothing remains, that order is the answer."""
+        and if nothing remains, that order is the answer. A cancelled order takes nothing out."""
         before: CheckoutRead | None = None
         for _ in range(_ATTEMPTS):
             cart = await self._clients.cart.get_cart(self._customer.user_id)
@@ -67,13 +67,16 @@ class Checkout:
             try:
                 return await self._buy(cart, cart.checkout_token)
             except CartAlreadyCheckedOut as used:
-                before = await self._finish_earlier(cart.checkout_token, used.order_id)
+                before = await self._finish_earlier(cart.checkout_token, used.order_id) or before
             except CheckoutExpired:
                 log.info("reservation was given back during the checkout, reserving again")
         else:
             raise CheckoutExpired("The checkout took too long; check out again.")
         if before is None:
             raise CartEmpty("The cart is empty; add something to it first.")
+        async with self._database.transaction() as session:
+            await claim_key(session, IdempotencyKey, self._request)
+            await keep_answer(session, IdempotencyKey, self._request, before)
         return before
 
     async def _buy(self, cart: CartContent, token: str) -> CheckoutRead:
@@ -128,13 +131,18 @@ class Checkout:
                     extra=fields(order_id=order.id, reason=type(result).__name__),
                 )
 
-    async def _finish_earlier(self, token: str, order_id: int) -> CheckoutRead:
+    async def _finish_earlier(self, token: str, order_id: int) -> CheckoutRead | None:
+        """Take what an earlier order bought out of the cart; None when that was cancelled, whose
+        goods the cart still shows, and now holds under a token of their own."""
         async with self._database.transaction() as session:
             order = await service.get_order(session, order_id, self._customer)
+        cancelled = order.status == OrderStatus.CANCELLED
         items = [OrderItemRead.model_validate(item) for item in order.items]
         bought = [CartLine(product_id=item.product_id, qty=item.qty) for item in items]
-        await self._clients.cart.take_out(self._customer.user_id, token, bought)
-        return _answer(order, items)
+        await self._clients.cart.take_out(
+            self._customer.user_id, token, [] if cancelled else bought
+        )
+        return None if cancelled else _answer(order, items)
 
     async def _give_back(self, reservation_id: UUID) -> None:
         """Release what no order will use; when this fails, Catalog's sweeper does it."""

@@ -1,4 +1,4 @@
-"""Cart, Catalog and Shipping, over HTTP; their refusals become our errors."""
+"""Cart, Catalog, Payment and Shipping, over HTTP; their refusals become our errors."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from libs.app import ServiceContext
 from libs.http import ServiceClient
 
 from .config import OrderSettings
-from .exceptions import CheckoutExpired, GoodsUnavailable, OrderNotCancellable
+from .exceptions import CheckoutExpired, GoodsUnavailable, OrderIsPaid, OrderNotCancellable
 from .models import Order
 
 
@@ -82,6 +82,19 @@ class CatalogClient:
         response.raise_for_status()
 
 
+class PaymentClient:
+    def __init__(self, http: ServiceClient) -> None:
+        self._http = http
+
+    async def close(self, order: Order) -> None:
+        """Let no payment come any more. Raises OrderIsPaid when there is one, whose event may
+        still be on its way, DependencyUnavailable when there is no answer."""
+        response = await self._http.post(f"/internal/orders/{order.id}/close")
+        if response.status_code == 409:
+            raise OrderIsPaid(f"Order {order.id} is paid.")
+        response.raise_for_status()
+
+
 class ShippingClient:
     def __init__(self, http: ServiceClient, *, draft_timeout: float) -> None:
         self._http = http
@@ -99,10 +112,10 @@ class ShippingClient:
         )
         response.raise_for_status()
 
-    async def cancel(self, order: Order, *, reason: str, only_unpaid: bool = False) -> None:
-        """Stop the goods from leaving. Raises OrderNotCancellable when they have left (or, with
-        `only_unpaid`, are paid), DependencyUnavailable when there is no answer."""
-        body = {**_order_and_user(order), "reason": reason, "only_unpaid": only_unpaid}
+    async def cancel(self, order: Order, *, reason: str) -> None:
+        """Stop the goods from leaving. Raises OrderNotCancellable when they have left,
+        DependencyUnavailable when there is no answer."""
+        body = {**_order_and_user(order), "reason": reason}
         response = await self._http.post("/internal/shipments/cancel", json=body)
         if response.status_code == 409:
             raise OrderNotCancellable(f"Order {order.id} can't be cancelled: it has been sent.")
@@ -113,6 +126,7 @@ class ShippingClient:
 class Clients:
     cart: CartClient
     catalog: CatalogClient
+    payment: PaymentClient
     shipping: ShippingClient
 
 
@@ -121,6 +135,7 @@ def make_clients(context: ServiceContext[OrderSettings]) -> Clients:
     return Clients(
         CartClient(context.client("cart", settings.cart_base)),
         CatalogClient(context.client("catalog", settings.catalog_base)),
+        PaymentClient(context.client("payment", settings.payment_base)),
         ShippingClient(
             context.client("shipping", settings.shipping_base),
             draft_timeout=settings.draft_timeout,

@@ -6,6 +6,7 @@ from libs.config import BaseUrl, Seconds, ServiceSettings
 class OrderSettings(ServiceSettings):
     cart_base: BaseUrl = "http://cart:8000"
     catalog_base: BaseUrl = "http://catalog:8000"
+    payment_base: BaseUrl = "http://payment:8000"
     shipping_base: BaseUrl = "http://shipping:8000"
 
     order_payment_ttl: Seconds = 30 * 60

@@ -11,6 +11,10 @@ class OrderNotCancellable(Conflict):
     code = "order_not_cancellable"
 
 
+class OrderIsPaid(Conflict):
+    code = "order_is_paid"
+
+
 class CartEmpty(Conflict):
     code = "cart_empty"
 

@@ -17,7 +17,7 @@ from .routes import router
 @asynccontextmanager
 async def extras(context: ServiceContext[OrderSettings]) -> AsyncIterator[None]:
     clients = context.app.state.clients = make_clients(context)
-    expiry = Expiry(context.database, clients.shipping, ttl=context.settings.order_payment_ttl)
+    expiry = Expiry(context.database, clients, ttl=context.settings.order_payment_ttl)
     context.add_loop("expiry", expiry.run)
     yield
 

@@ -72,13 +72,15 @@ async def _insert_order(session: AsyncSession, purchase: Purchase) -> Order:
             reservation_id=purchase.reservation.reservation_id,
             **purchase.address.model_dump(),
         )
-        .on_conflict_do_nothing(index_elements=[Order.checkout_token])
+        # Another tab's order may be in the way by its token or by the reservation it shares.
+        .on_conflict_do_nothing()
         .returning(Order)
     )
     order = await session.scalar(new)
     if order is None:
         before = await find_order_by_token(session, purchase.checkout_token)
-        assert before is not None
+        if before is None:
+            raise CheckoutExpired("The checkout took too long; check out again.")
         raise CartAlreadyCheckedOut(before.id)
     return order
 

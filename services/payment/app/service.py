@@ -93,6 +93,14 @@ async def cancel_order(session: AsyncSession, *, order_id: int, reason: str) -> 
         _emit(session, payment, PaymentStatus.REFUNDED, reason)
 
 
+async def close_unpaid(session: AsyncSession, *, order_id: int) -> None:
+    """Let no payment come for an order any more. Raises OrderAlreadyPaid when one was made."""
+    await _lock_ledger(session, order_id, cancel=True)
+    payment = await find_success(session, order_id)
+    if payment and payment.status == PaymentStatus.SUCCEEDED:
+        raise OrderAlreadyPaid(f"Order {order_id} is already paid.")
+
+
 async def find_success(session: AsyncSession, order_id: int) -> Payment | None:
     return await session.scalar(
         select(Payment).where(Payment.order_id == order_id, Payment.status != PaymentStatus.FAILED)

@@ -13,7 +13,3 @@ class NotReadyToShip(Conflict):
 
 class AlreadyDispatched(Conflict):
     code = "already_dispatched"
-
-
-class AlreadyPaid(Conflict):
-    code = "already_paid"

@@ -25,7 +25,5 @@ async def draft_shipment(wanted: ShipmentCreate, session: SessionDep) -> Shipmen
 @router.post("/cancel")
 async def cancel_shipment(wanted: ShipmentCancel, session: SessionDep) -> ShipmentCancelled:
     order = OrderRef(wanted.order_id, wanted.user_id, wanted.email)
-    await service.cancel_shipment(
-        session, order, reason=wanted.reason, only_unpaid=wanted.only_unpaid
-    )
+    await service.cancel_shipment(session, order, reason=wanted.reason)
     return ShipmentCancelled(order_id=wanted.order_id)

@@ -11,7 +11,7 @@ from libs.events import Address
 from libs.inbox import InboxMixin
 from libs.outbox import Outbox, OutboxMixin
 
-from .exceptions import AlreadyDispatched, AlreadyPaid, NotReadyToShip
+from .exceptions import AlreadyDispatched, NotReadyToShip
 
 
 class Base(DeclarativeBase):
@@ -117,14 +117,12 @@ class Shipment(CreatedAt, Base):
         self.dispatched_at = now
         self.carrier, self.tracking_number = carrier, tracking_number
 
-    def cancel(self, now: datetime, *, reason: str, only_unpaid: bool) -> bool:
-        """False when it is cancelled already. Raises AlreadyDispatched or AlreadyPaid."""
+    def cancel(self, now: datetime, *, reason: str) -> bool:
+        """False when it is cancelled already. Raises AlreadyDispatched."""
         if self.status == ShipmentStatus.CANCELLED:
             return False
         if self.status == ShipmentStatus.DISPATCHED:
             raise AlreadyDispatched(f"The shipment of order {self.order_id} has been dispatched.")
-        if only_unpaid and self.paid_at is not None:
-            raise AlreadyPaid(f"Order {self.order_id} has been paid.")
         self.status = ShipmentStatus.CANCELLED
         self.cancelled_at, self.cancel_reason = now, reason
         return True

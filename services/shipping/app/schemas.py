@@ -54,7 +54,6 @@ class ShipmentCancel(BaseModel):
     user_id: Id
     email: StoredText
     reason: StoredText
-    only_unpaid: bool = False
 
 
 class ShipmentCancelled(BaseModel):

@@ -53,12 +53,10 @@ async def mark_paid(session: AsyncSession, order: OrderRef) -> None:
         _emit(session, shipment, ShippingReady)
 
 
-async def cancel_shipment(
-    session: AsyncSession, order: OrderRef, *, reason: str, only_unpaid: bool = False
-) -> None:
-    """Cancel, also what is not drafted yet. Raises AlreadyDispatched or AlreadyPaid."""
+async def cancel_shipment(session: AsyncSession, order: OrderRef, *, reason: str) -> None:
+    """Cancel, also what is not drafted yet. Raises AlreadyDispatched."""
     shipment = await _lock_shipment(session, order)
-    if shipment.cancel(datetime.now(UTC), reason=reason, only_unpaid=only_unpaid):
+    if shipment.cancel(datetime.now(UTC), reason=reason):
         _emit(session, shipment, ShippingCancelled)
 
 

@@ -1,0 +1,78 @@
+"""Orders that nobody pays for, and those that somebody did."""
+
+import os
+import signal
+from typing import Any
+
+from tests.support.market import Market
+from tests.support.processes import ServiceProcess
+from tests.support.waiting import eventually
+
+Json = dict[str, Any]
+SOON = {"ORDER_PAYMENT_TTL": "0.5"}
+
+
+async def test_an_unpaid_order_is_cancelled_in_time(market: Market, stack: Json) -> None:
+    buyer, product = await market.new_customer(), await market.make_product(stock=5)
+    order = await market.place_order(buyer, product, 2)
+    paid = await market.place_order(buyer, await market.make_product())
+    assert (await market.pay(buyer, paid)).status_code == 201
+    await market.wait_for_order(paid, "PAID")
+    async with ServiceProcess("order", stack["env"], **SOON):
+        await market.wait_for_order(order, "CANCELLED")
+    await market.wait_for_stock(product, 5, 0)
+    assert (await market.wait_for_order(paid, "PAID"))["status"] == "PAID"
+    assert (await market.pay(buyer, order)).status_code == 409
+
+
+async def test_a_payment_in_time_counts_though_the_broker_is_away(
+    market: Market, stack: Json, product: Json
+) -> None:
+    buyer, broker = await market.new_customer(), stack["servers"]["kafka"]["pid"]
+    paid = await market.place_order(buyer, product)
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        assert (await market.pay(buyer, paid)).status_code == 201
+        unpaid = await market.place_order(buyer, product)
+        async with ServiceProcess("order", stack["env"], **SOON):
+            await market.wait_for_order(unpaid, "CANCELLED")  # it was the older one's turn before
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    await market.wait_for_order(paid, "PAID")
+    payments = await buyer.get(f"/payment/v1/payments?order_id={paid['order_id']}")
+    assert [p["status"] for p in payments.json()] == ["SUCCEEDED"]
+
+
+async def test_no_order_expires_while_payment_is_away(
+    market: Market, stack: Json, product: Json
+) -> None:
+    """A failed answer is no answer: Payment alone knows."""
+    buyer = await market.new_customer()
+    order = await market.place_order(buyer, product)
+    away = {"PAYMENT_BASE": "http://127.0.0.1:9"}
+    async with ServiceProcess("order", stack["env"], **SOON, **away) as copy:
+        path = f"{copy.url}/v1/orders/{order['order_id']}"
+
+        async def waiting() -> bool:
+            loops = (await market.api.get(f"{copy.url}/health")).json()["loops"]
+            return bool(loops["expiry"].get("waiting"))
+
+        await eventually(waiting, what="expiry waiting for Payment")
+        assert (await buyer.get(path)).json()["status"] == "CREATED"
+    assert (await market.pay(buyer, order)).status_code == 201
+
+
+async def test_a_closed_order_takes_no_payment_and_a_paid_one_is_not_closed(
+    market: Market, stack: Json, product: Json
+) -> None:
+    buyer = await market.new_customer()
+    closed, paid = [await market.place_order(buyer, product) for _ in range(2)]
+    assert (await market.pay(buyer, paid)).status_code == 201
+
+    async def close(order: Json) -> int:
+        url = f"{stack['services']['payment']['url']}/internal/orders/{order['order_id']}/close"
+        return (await market.api.post(url, headers=market.internal_key)).status_code
+
+    assert [await close(closed), await close(closed), await close(paid)] == [204, 204, 409]
+    refused = await market.pay(buyer, closed)
+    assert (refused.status_code, refused.json()["code"]) == (409, "order_cancelled")
