@@ -4,7 +4,7 @@ The end-to-end demo through the gateway: run_demo.py, for PowerShell.
 .DESCRIPTION
 One order from cart to doorstep. Safe to run again. Runs in Windows PowerShell 5.1 and PowerShell 7.
 Exit code 0: every step did what it should; 1: one did not, and a line says which; 2: an address is
-none. The functions are in scripts/demo; each mirrors the Python file of its name.
+none. The functions are in scripts/demo, beside the Python ones that they mirror.
 .PARAMETER Base
 The gateway (default: http://localhost, with HTTP_PORT of deploy/.env).
 .PARAMETER MailHog
@@ -25,6 +25,7 @@ $ErrorActionPreference = 'Stop'
 $folder = Join-Path $PSScriptRoot 'demo'
 . (Join-Path $folder 'settings.ps1')
 . (Join-Path $folder 'steps.ps1')
+. (Join-Path $folder 'http.ps1')
 . (Join-Path $folder 'shop.ps1')
 . (Join-Path $folder 'mails.ps1')
 . (Join-Path $folder 'preparation.ps1')

@@ -5,8 +5,10 @@ function Get-Mails {
     $why = ''
     try {
         $answer = Send-Request GET "$MailHog/api/v2/messages?limit=50"
-        if ($answer.Status -ne 200 -or $null -eq $answer.Json) {
+        if ($answer.Status -ne 200) {
             $why = "status $($answer.Status)"
+        } elseif ($null -eq $answer.Json -and $answer.Text.Trim() -ne '[]') {
+            $why = 'not JSON'
         }
     } catch {
         $why = Get-Cause $_.Exception

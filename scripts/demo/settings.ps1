@@ -50,7 +50,7 @@ function Resolve-Address([string]$Name, [string]$Text, [string]$Usual) {
     $valid = [Uri]::TryCreate($Text, [UriKind]::Absolute, [ref]$address)
     if (-not $valid -or @('http', 'https') -notcontains $address.Scheme) {
         $message = "run_demo.ps1: -{0}: '{1}' is not an address like http://localhost"
-        [Console]::Error.WriteLine($message -f $Name, $Text)
+        [Console]::Error.WriteLine(($message -f $Name, $Text))
         exit 2
     }
     return $Text.TrimEnd('/')
