@@ -94,7 +94,7 @@ def host_dsn(settings: Mapping[str, str]) -> str:
         ) from None
     if url.host == "postgres":
         url = url.set(host="localhost", port=port)
-    return url.render_as_string(hide_password=False)
+    return url.render_as_string(hide_password=False).replace(" ", "%20")  # libpq wants it so
 
 
 def running_local_target() -> Target | None:
