@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.bootstrap import OLDEST
 from scripts.demo.flow import MAIL_TYPES
 from scripts.demo.shop import ADVICE, MIGRATE, SERVICES
 from tests.support.http_calls import UNKNOWN, Call, one_for_each_route
@@ -69,6 +70,10 @@ def test_both_demos_know_the_same_services_mails_and_advice(demo: Demo) -> None:
     assert set(demo.value("$MailTypes")) == MAIL_TYPES
     assert demo.value("$Migrate") == MIGRATE
     assert demo.value("$Advice") == {str(status): what for status, what in ADVICE.items()}
+
+
+def test_seed_asks_for_the_python_that_the_scripts_need() -> None:
+    assert f"sys.version_info < {OLDEST})" in (REPO / "scripts" / "seed.ps1").read_text()
 
 
 @pytest.fixture
