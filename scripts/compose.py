@@ -15,11 +15,16 @@ INSTEAD = "without Docker: python scripts/local.py up"
 
 def require_compose() -> None:
     """Docker is there and runs, Compose is version 2 or later, and `deploy/.env` is there."""
+    require_engine()
+    require_env_file()
+
+
+def require_engine() -> None:
+    """Docker is there and runs, and Compose is version 2 or later."""
     if not shutil.which("docker"):
         raise ScriptError(f"Docker is missing: {INSTALL}, or {INSTEAD}")
     _require_compose_2()
     _require_daemon()
-    require_env_file()
 
 
 def compose(*arguments: str) -> bool:

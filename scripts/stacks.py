@@ -16,7 +16,7 @@ from dotenv import dotenv_values
 from .console import Console, ScriptError
 
 REPO = Path(__file__).resolve().parent.parent
-ENV_FILE = REPO / "deploy" / ".env"
+ENV_FILE = REPO / "deploy" / (os.environ.get("ENV_FILE") or ".env")
 DOCKER_GATEWAY, DOCKER_MAILHOG = "http://localhost", "http://localhost:8025"
 COMPOSE = "docker compose -f deploy/docker-compose.yaml --env-file deploy/.env"
 START_DOCKER = f"{COMPOSE} up -d --build"
@@ -40,12 +40,12 @@ class Target:
     info: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-def environment() -> dict[str, str]:
+def environment(env_file: Path = ENV_FILE) -> dict[str, str]:
     """`deploy/.env`, if there is one, under the environment's own variables."""
     from_file: dict[str, str | None] = {}
-    if ENV_FILE.exists():
+    if env_file.exists():
         try:
-            from_file = dotenv_values(ENV_FILE, encoding="utf-8-sig")
+            from_file = dotenv_values(env_file, encoding="utf-8-sig")
         except UnicodeDecodeError:
             raise ScriptError("deploy/.env is not UTF-8 text; save it as UTF-8") from None
     return {**{name: value or "" for name, value in from_file.items()}, **os.environ}
