@@ -1,7 +1,8 @@
 """Finds published events that their broker has lost."""
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
@@ -10,8 +11,8 @@ from .config import ServiceSettings
 from .kafka import REQUEST_TIMEOUT_MS, is_dead_letter_topic
 from .outbox_rows import Position
 
-_READ_MS = 1000
-_PATIENT_READ_MS = 5000
+_READ_SECONDS = 1.0
+_PATIENT_READ_SECONDS = 5.0
 _LIMIT = 15.0
 
 
@@ -34,55 +35,84 @@ class TopicWatch:
         await self._consumer.stop()
 
     async def find_lost(self, highest: Mapping[Position, int]) -> dict[Position, int]:
-        """The first lost offset of each partition that no longer has our highest one."""
+        """The first lost offset of each partition that no longer has our highest one.
+
+        The message itself is read: the topic's end alone says little of some brokers. Tansu counts
+        the last batch as one message, and a topic that it made anew keeps its old end.
+        """
         async with asyncio.timeout(_LIMIT):
             partitions = [TopicPartition(*position) for position in highest]
             begins = await self._consumer.beginning_offsets(partitions)
             ends = await self._consumer.end_offsets(partitions)
-            lost = {}
-            for partition in partitions:
-                position = (partition.topic, partition.partition)
-                begin, end, ours = begins[partition], ends[partition], highest[position]
-                if begin > ours:  # not lost: the topic keeps it no longer
-                    continue
-                if is_dead_letter_topic(partition.topic):
-                    if not await self._has_letter(position, ours, end):
-                        lost[position] = 0
-                elif not await self._has(position, ours, end):
-                    lost[position] = end if end <= ours else begin
-            return lost
+            unsure = {
+                (p.topic, p.partition): highest[p.topic, p.partition]
+                for p in partitions
+                if begins[p] <= highest[p.topic, p.partition]  # else the topic keeps it no longer
+                and self._confirmed.get((p.topic, p.partition))
+                != (highest[p.topic, p.partition], ends[p])
+            }
+            there = await self._read_ours(unsure, ends)
+        lost = {}
+        for position, offset in unsure.items():
+            end = ends[TopicPartition(*position)]
+            if position in there:
+                if not is_dead_letter_topic(position[0]):
+                    self._confirmed[position] = (offset, end)
+            elif end <= offset and not is_dead_letter_topic(position[0]):
+                lost[position] = end
+            else:
+                lost[position] = 0
+        return lost
 
-    async def _has_letter(self, position: Position, offset: int, end: int) -> bool:
-        """Other services write there too, so the length says nothing: is that message ours?"""
-        record = await self._read(position, offset)
-        if record is None:
-            return end > offset  # then it was only slow
+    async def _read_ours(
+        self, offsets: Mapping[Position, int], ends: Mapping[TopicPartition, int]
+    ) -> set[Position]:
+        """Those whose message at that offset is there, and ours; a slow answer gets more time."""
+        records = await self._read(offsets, _READ_SECONDS)
+        slow = {
+            position: offset
+            for position, offset in offsets.items()
+            if position not in records and ends[TopicPartition(*position)] > offset
+        }
+        records |= await self._read(slow, _PATIENT_READ_SECONDS)
+        return {position for position, record in records.items() if self._is_ours(record)}
+
+    def _is_ours(self, record: ConsumerRecord) -> bool:
+        """Other services write to dead-letter topics too."""
+        if not is_dead_letter_topic(record.topic):
+            return True
         return dict(record.headers).get("consumer") == self._service.encode()
 
-    async def _has(self, position: Position, offset: int, end: int) -> bool:
-        """Read it: the topic's end alone says little of some brokers. Tansu counts the last batch
-        as one message, and a topic that it made anew under a writer's hands keeps its old end."""
-        if self._confirmed.get(position) == (offset, end):
-            return True
-        if await self._read(position, offset) is None and (
-            end <= offset or await self._read(position, offset, limit_ms=_PATIENT_READ_MS) is None
-        ):
-            return False
-        self._confirmed[position] = (offset, end)
-        return True
-
     async def _read(
-        self, position: Position, offset: int, *, limit_ms: int = _READ_MS
-    ) -> ConsumerRecord | None:
-        """The first message from this offset on."""
-        partition = TopicPartition(*position)
-        self._consumer.assign([partition])
-        self._consumer.seek(partition, offset)
+        self, offsets: Mapping[Position, int], limit: float
+    ) -> dict[Position, ConsumerRecord]:
+        """The first message from each offset on, of those that show one within the limit."""
+        found: dict[Position, ConsumerRecord] = {}
+        wanted = {TopicPartition(*position): offset for position, offset in offsets.items()}
+        deadline = time.monotonic() + limit
+        while wanted and (left := deadline - time.monotonic()) > 0:
+            for partition, records in (await self._fetch(wanted, left)).items():
+                record = next((r for r in records if r.offset >= wanted[partition]), None)
+                if record:
+                    found[partition.topic, partition.partition] = record
+                    del wanted[partition]
+        return found
+
+    async def _fetch(
+        self, wanted: dict[TopicPartition, int], limit: float
+    ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+        """One answer; partitions that end before their offset are taken out of `wanted`."""
+        self._consumer.assign(list(wanted))
+        for partition, offset in wanted.items():
+            self._consumer.seek(partition, offset)
         try:
-            batches = await self._consumer.getmany(partition, timeout_ms=limit_ms, max_records=1)
-        except OffsetOutOfRangeError:
-            return None
+            batches: Mapping[TopicPartition, Sequence[ConsumerRecord]]
+            batches = await self._consumer.getmany(timeout_ms=int(limit * 1000) + 1)
+        except OffsetOutOfRangeError as error:
+            for partition in error.args[0]:
+                del wanted[partition]
+            return {}
+        else:
+            return batches
         finally:
             self._consumer.unsubscribe()
-        found = [record for batch in batches.values() for record in batch]
-        return next((record for record in found if record.offset >= offset), None)

@@ -121,7 +121,7 @@ async def _forget_and_go_on(stack: Json) -> None:
         during = await market.place_order(buyer, product)
         await market.pay(buyer, during)
         await market.wait_for_order(during, "PAID", within=20)
-        await market.wait_for_stock(product, 8, 0)
+        await market.wait_for_stock(product, 8, 0, within=20)
         await _topics_are_whole(stack, query)
         assert await market.stock(product) == (8, 0)
 

@@ -103,11 +103,13 @@ class Market:
         level = _json(await self.api.get(f"/catalog/v1/inventory/{product['id']}"), 200)
         return level["in_stock"], level["reserved"]
 
-    async def wait_for_stock(self, product: Json, in_stock: int, reserved: int) -> None:
+    async def wait_for_stock(
+        self, product: Json, in_stock: int, reserved: int, *, within: float = 10
+    ) -> None:
         async def reached() -> bool:
             return await self.stock(product) == (in_stock, reserved)
 
-        await eventually(reached, what=f"stock {in_stock}, reserved {reserved}")
+        await eventually(reached, within=within, what=f"stock {in_stock}, reserved {reserved}")
 
     async def dispatch(self, shipment: Json) -> httpx.Response:
         return await self.admin.post(f"/shipping/v1/shipments/{shipment['id']}/dispatch")
