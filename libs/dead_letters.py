@@ -13,6 +13,11 @@ from .outbox import Outbox
 
 log = get_logger(__name__)
 
+LETTER_ID, REASON, CONSUMER = "letter-id", "reason", "consumer"
+"""Headers of a letter. It may be sent twice; its id stays the same."""
+SETTLED = "settles"
+"""Header of a record that says: the letter of this id is dealt with."""
+
 _LONGEST_REASON = 500
 
 
@@ -38,7 +43,7 @@ class DeadLetters:
             dead_letter_topic(record.topic),
             key=record.key,
             value=record.value,
-            headers={"reason": words, "consumer": self._service},
+            headers={LETTER_ID: str(letter_id), REASON: words, CONSUMER: self._service},
         )
         log.error(
             "message dead-lettered",

@@ -14,7 +14,9 @@ RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
 
 
 class ScriptError(Exception):
-    """Ends a script with exit code 1; the message is one readable line."""
+    """Ends a script with this exit code; the message is one readable line."""
+
+    code = 1
 
 
 class Console:
@@ -77,7 +79,7 @@ def run_script(main: Callable[[Console], int]) -> int:
         return main(console)
     except ScriptError as error:
         console.error(str(error))
-        return 1
+        return error.code
     except KeyboardInterrupt:
         console.error("interrupted")
         return 130

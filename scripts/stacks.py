@@ -19,12 +19,20 @@ REPO = Path(__file__).resolve().parent.parent
 ENV_FILE = REPO / "deploy" / ".env"
 DOCKER_GATEWAY, DOCKER_MAILHOG = "http://localhost", "http://localhost:8025"
 DEFAULT_DSN = "postgresql+psycopg://postgres:postgres@postgres:5432/appdb"
-HOW_TO_START = (
+_BOTH = (
     "start Docker's stack (docker compose -f deploy/docker-compose.yaml --env-file deploy/.env "
-    "up -d --build) or the local one (python scripts/local.py up, or this script with --local)"
+    "up -d --build) or the local one (python scripts/local.py up{})"
 )
+HOW_TO_START = _BOTH.format(", or this script with --local")
+HOW_TO_START_ONE = _BOTH.format("")
 WINDOWS = "The local stack runs on Linux and macOS; on Windows use Docker or WSL (see README.md)."
 START_LIMIT = 60.0
+
+
+class StackAway(ScriptError):  # noqa: N818
+    """There is no stack to talk to."""
+
+    code = 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class Target:
     mailhog: str
     internal_key: str
     postgres_dsn: str
+    kafka: str
     info: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
@@ -61,6 +70,7 @@ def docker_target(gateway: str | None = None, mailhog: str | None = None) -> Tar
         mailhog=mailhog or DOCKER_MAILHOG,
         internal_key=settings.get("SVC_INTERNAL_KEY") or "devkey",
         postgres_dsn=host_dsn(settings),
+        kafka=host_kafka(settings),
     )
 
 
@@ -79,6 +89,32 @@ def host_dsn(settings: Mapping[str, str]) -> str:
     if url.host == "postgres":
         url = url.set(host="localhost", port=port)
     return url.render_as_string(hide_password=False)
+
+
+def host_kafka(settings: Mapping[str, str]) -> str:
+    """KAFKA_BOOTSTRAP as it is reached from outside of Docker's network."""
+    host, _, port = (settings.get("KAFKA_BOOTSTRAP") or "kafka:9092").rpartition(":")
+    return (
+        f"localhost:{settings.get('KAFKA_PORT') or port}" if host == "kafka" else f"{host}:{port}"
+    )
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Options for a script that only looks at a stack that is up."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--local", action="store_true", help="the local stack")
+    where.add_argument("--docker", action="store_true", help="Docker's stack")
+    parser.epilog = "Without --local and --docker: the local stack when it is up, else Docker's."
+
+
+def chosen_target(asked: argparse.Namespace) -> Target:
+    """What `add_choice` let the user choose. Raises StackAway without a local stack."""
+    if asked.docker or (sys.platform == "win32" and not asked.local):
+        return docker_target()
+    found = running_local_target()
+    if found is None and asked.local:
+        raise StackAway("No local stack is up; start one: python scripts/local.py up")
+    return found or docker_target()
 
 
 def running_local_target() -> Target | None:
@@ -126,5 +162,6 @@ def _local(info: Mapping[str, Any]) -> Target:
         mailhog=info["mailhog"],
         internal_key=info["env"]["SVC_INTERNAL_KEY"],
         postgres_dsn=info["postgres_dsn"],
+        kafka=info["kafka"],
         info=info,
     )

@@ -1,0 +1,69 @@
+"""The outboxes of all services: what waits in them, and what was published."""
+
+from collections.abc import Iterable
+from typing import LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from .outcome import Connection, Outcome
+
+DRAINED = "outboxes are drained"
+
+_FIND: LiteralString = """
+SELECT table_schema FROM information_schema.tables
+WHERE table_name = 'outbox' ORDER BY table_schema"""
+_ROWS: LiteralString = """
+SELECT {name} AS service, id, event_id, type, topic, key, md5(value) AS digest, partition,
+       "offset", published_at IS NOT NULL AS published
+FROM {table}"""
+
+
+class OutboxRow(NamedTuple):
+    service: str
+    id: int
+    event_id: UUID
+    type: str
+    topic: str
+    key: bytes | None
+    digest: str | None
+    partition: int | None
+    offset: int | None
+    published: bool
+
+    def named(self) -> str:
+        return f"{self.service} outbox row {self.id} ({self.type}, event {self.event_id})"
+
+
+def find_outboxes(connection: Connection) -> list[str]:
+    return [schema for (schema,) in connection.execute(_FIND)]
+
+
+def load_rows(connection: Connection) -> list[OutboxRow]:
+    return _load(connection, sql.SQL(""))
+
+
+def load_events(connection: Connection, ids: Iterable[UUID]) -> list[OutboxRow]:
+    """The rows of these events, as they are now."""
+    where = sql.SQL(" WHERE event_id = ANY({ids})").format(ids=sql.Literal(list(ids)))
+    return _load(connection, where)
+
+
+def _load(connection: Connection, where: sql.Composable) -> list[OutboxRow]:
+    queries = [
+        sql.SQL(_ROWS).format(name=sql.Literal(schema), table=sql.Identifier(schema, "outbox"))
+        + where
+        for schema in find_outboxes(connection)
+    ]
+    if not queries:
+        return []
+    with connection.cursor(row_factory=class_row(OutboxRow)) as cursor:
+        return cursor.execute(sql.SQL(" UNION ALL ").join(queries)).fetchall()
+
+
+def check_drained(rows: Iterable[OutboxRow]) -> Outcome:
+    rows = list(rows)
+    waiting = [row for row in rows if not row.published]
+    numbers = {"published": len(rows) - len(waiting), "waiting": len(waiting)}
+    return Outcome(DRAINED, numbers, [f"{row.named()} waits" for row in waiting])
