@@ -17,8 +17,16 @@ LETTER_ID, REASON, CONSUMER = "letter-id", "reason", "consumer"
 """Headers of a letter. It may be sent twice; its id stays the same."""
 SETTLED = "settles"
 """Header of a record that says: the letter of this id is dealt with."""
+REPLAY, REPLAY_FOR = "replay", "replay-for"
+"""Headers of a letter's message that is sent again: the replay's id, and the group it is for."""
 
 _LONGEST_REASON = 500
+
+
+def is_for(record: ConsumerRecord, service: str) -> bool:
+    """A replay is for the one group that could not take the message; the others pass it by."""
+    group = dict(record.headers).get(REPLAY_FOR)
+    return group is None or group == service.encode()
 
 
 class DeadLetters:
@@ -34,6 +42,7 @@ class DeadLetters:
         claimed, not its event's id, so that a replay of it can still take effect."""
         letter_id = _identity(record, self._service)
         words = _printable(reason)
+        replay = _printable((dict(record.headers).get(REPLAY) or b"").decode(errors="replace"))
         if not await claim(session, self._inbox, [letter_id]):
             return False
         self._outbox.add_message(
@@ -43,7 +52,12 @@ class DeadLetters:
             dead_letter_topic(record.topic),
             key=record.key,
             value=record.value,
-            headers={LETTER_ID: str(letter_id), REASON: words, CONSUMER: self._service},
+            headers={
+                LETTER_ID: str(letter_id),
+                REASON: words,
+                CONSUMER: self._service,
+                **({REPLAY: replay} if replay else {}),
+            },
         )
         log.error(
             "message dead-lettered",

@@ -56,6 +56,11 @@ class Console:
         elif time.monotonic() >= self._next:
             self.show(text)
 
+    def note(self, text: str) -> None:
+        """For people only: nothing where output is read by a program."""
+        if self.terminal:
+            self.show(self.paint(text, DIM))
+
     def error(self, text: str) -> None:
         self._clear()
         self.stream.flush()

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 import psycopg
 
 from ..console import Console
-from ..stacks import HOW_TO_START_ONE, StackAway, Target, environment
+from ..stacks import Target, environment
+from ..topics.database import Connection, open_database
 from ..topics.groups import read_committed
 from . import changes, keys, orders, stock
 from .effects import check_effects
 from .mailbox import check_mailbox
 from .outboxes import OutboxRow, check_drained, load_events, load_rows
-from .outcome import Connection, Outcome, SqlRule
-from .streams import (
-    Streams,
+from .outcome import Outcome, SqlRule
+from .publishing import (
     check_committed,
     check_lag,
     check_letters,
     check_published,
     find_unknown,
-    read_streams,
 )
+from .streams import Streams, read_streams
 
 SQL_RULES: tuple[SqlRule, ...] = (*stock.RULES, *orders.RULES, *changes.RULES, *keys.RULES)
 _SWEEPER_GRACE = 30.0
@@ -50,7 +50,7 @@ class Limits:
 def audit(target: Target, console: Console, limits: Limits) -> list[Outcome]:
     """Raises StackAway."""
     since = time.time() - limits.retention
-    with open_database(target) as connection:
+    with open_snapshots(target) as connection:
         with connection.transaction():
             console.progress("reading the databases")
             parameters = {"retention": limits.retention, "orphan_age": limits.orphan_age}
@@ -93,18 +93,9 @@ def _check_topics(
 
 
 @contextmanager
-def open_database(target: Target) -> Iterator[Connection]:
-    """Transactions on it see one state of all schemas, and change nothing. Raises StackAway."""
-    dsn = target.postgres_dsn.replace("+psycopg", "", 1)
-    try:
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            yield connection
-    except psycopg.errors.UndefinedTable:
-        raise StackAway("The tables are missing; make them: python scripts/seed.py") from None
-    except psycopg.OperationalError as error:
-        where, why = dsn.rpartition("@")[2], str(error).strip().splitlines()[0]
-        raise StackAway(
-            f"Postgres at {where} does not answer ({why}); {HOW_TO_START_ONE}"
-        ) from None
+def open_snapshots(target: Target) -> Iterator[Connection]:
+    """Each transaction on it sees one state of all schemas, and can change nothing."""
+    with open_database(target) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        yield connection

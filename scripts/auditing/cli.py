@@ -64,4 +64,6 @@ def main(console: Console) -> int:
         console.show(
             console.paint(f"After {asked.wait:g} s the stack was not quiet: {busy}", YELLOW)
         )
+    elif not asked.wait and not all_hold(outcomes):
+        console.show("If the stack is still at work: --wait 30 waits until it is quiet.")
     return 0 if all_hold(outcomes) else 1

@@ -8,8 +8,9 @@ from psycopg import sql
 from libs.asyncapi import CONSUMERS, PRODUCERS
 from libs.events import EVENT_TYPES
 
+from ..topics.database import Connection
 from ..topics.letters import Letter
-from .outcome import Connection, Outcome
+from .outcome import Outcome
 
 _COUNT: LiteralString = "SELECT count(*) FROM {outbox} WHERE type = ANY(%s)"
 _MISSING: LiteralString = """

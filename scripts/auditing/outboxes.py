@@ -7,7 +7,8 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.rows import class_row
 
-from .outcome import Connection, Outcome
+from ..topics.database import Connection
+from .outcome import Outcome
 
 DRAINED = "outboxes are drained"
 

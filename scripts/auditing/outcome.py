@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from ..topics.database import Connection
+
 SHOWN = 10
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from psycopg import sql
 
 from ..console import Console
 from ..stacks import Target
+from ..topics.database import Connection, open_database
 from ..topics.groups import read_committed
-from .audit import open_database, read_topics
+from .audit import read_topics
 from .outboxes import find_outboxes, load_rows
-from .outcome import Connection
-from .streams import check_lag, check_published
+from .publishing import check_lag, check_published
 
 _PAUSE = 0.2
 _MAILS: LiteralString = "SELECT count(*) FROM notifications.mails WHERE status = 'QUEUED'"
