@@ -127,7 +127,7 @@ def running_local_target() -> Target | None:
     deadline = time.monotonic() + START_LIMIT
     while folder.is_running():
         if info := folder.read():
-            return _local(info)
+            return target_of(info)
         if time.monotonic() > deadline:
             raise ScriptError(f"the local stack in {folder.path} is neither up nor gone")
         time.sleep(0.1)
@@ -150,13 +150,14 @@ def local_target(console: Console) -> Iterator[Target]:
             info = stack.start()
         except StackError as error:
             raise ScriptError(f"The local stack can't start: {error}") from None
-        yield _local(info)
+        yield target_of(info)
     finally:
         console.progress("stopping the local stack")
         stack.stop()
 
 
-def _local(info: Mapping[str, Any]) -> Target:
+def target_of(info: Mapping[str, Any]) -> Target:
+    """The stack that a `stack.json` tells of."""
     return Target(
         gateway=info["gateway"],
         mailhog=info["mailhog"],
