@@ -11,7 +11,7 @@ from ..stacks import Target
 from .choice import choose, is_filtered
 from .database import open_database
 from .letters import Letter, read_letters, settle
-from .lines import describe_value, event_of
+from .lines import describe_value, event_of, printable
 from .reader import admin_client
 from .replay import Replayer, open_producer
 
@@ -45,10 +45,9 @@ async def _show(target: Target, asked: argparse.Namespace, console: Console) -> 
             if name not in ("id", "value"):
                 console.show(f"  {name:9}  {text}")
         event = event_of(letter.value)
-        raw = (letter.value or b"").decode(errors="replace")
-        pretty = json.dumps(event, indent=2, ensure_ascii=False) if event else raw
+        pretty = json.dumps(event, indent=2) if event else printable(letter.value)
         console.show(f"  {'value':9}  {len(letter.value or b'')} bytes")
-        console.show("\n".join(f"    {line}" for line in pretty.splitlines()[:200]))
+        console.show("\n".join(f"    {line}" for line in pretty.splitlines()))
     return 0
 
 

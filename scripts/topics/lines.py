@@ -50,7 +50,7 @@ def describe_value(value: bytes | None, key: bytes | None) -> str:
     event = event_of(value)
     data = event.get("data")
     if not isinstance(data, dict):
-        return f"{'?':20} key {_text(key)}  {_text(value)[:100]}"
+        return f"{'?':20} key {printable(key)}  {printable(value)[:100]}"
     known = [f"{name}={data[name]}" for name in data if name not in _LEFT_OUT and data[name]]
     items = data.get("items")
     goods = [
@@ -59,10 +59,12 @@ def describe_value(value: bytes | None, key: bytes | None) -> str:
         if isinstance(item, dict)
     ]
     facts = "  ".join([*goods, *known])
-    return f"{event.get('type')!s:20} order {data.get('order_id')}  {facts}".rstrip()
+    line = f"{event.get('type')!s:20} order {data.get('order_id')}  {facts}".rstrip()
+    return printable(line.encode(errors="replace"))
 
 
-def _text(content: bytes | None) -> str:
+def printable(content: bytes | None) -> str:
+    """In one line, whatever the bytes would do to a terminal."""
     if content is None:
         return "null"
     text = content.decode(errors="replace")

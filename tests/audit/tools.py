@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from uuid import uuid4
 
 import httpx
 
@@ -92,14 +93,15 @@ class Stand:
 
     @asynccontextmanager
     async def without(self, table: str, where: str) -> AsyncIterator[None]:
-        """These rows are gone for a while."""
-        await self.query(f"CREATE TABLE kept AS SELECT * FROM {table} WHERE {where}")  # noqa: S608
+        """These rows are gone for a while; blocks within each other come back in reverse."""
+        kept = f"kept_{uuid4().hex}"
+        await self.query(f"CREATE TABLE {kept} AS SELECT * FROM {table} WHERE {where}")  # noqa: S608
         try:
             assert await self.query(f"DELETE FROM {table} WHERE {where} RETURNING 1")  # noqa: S608
             yield
         finally:
-            await self.query(f"INSERT INTO {table} SELECT * FROM kept")  # noqa: S608
-            await self.query("DROP TABLE kept")
+            await self.query(f"INSERT INTO {table} SELECT * FROM {kept}")  # noqa: S608
+            await self.query(f"DROP TABLE {kept}")
 
     @contextmanager
     def frozen(self, service: str) -> Iterator[None]:
