@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from .config import ServiceSettings
 from .consumer_place import commit, count_lag, rewind
 from .db import Database
-from .dead_letters import DeadLetters, is_for
+from .dead_letters import DeadLetters
 from .errors import Conflict, NotFound, Unavailable, database_unavailable
 from .events import Event, EventData, InvalidEvent, UnknownEventType, decode
 from .inbox import InboxMixin, claim
 from .kafka import REQUEST_TIMEOUT_MS, close_client, ensure_topics
+from .letter_format import is_for
 from .logging import describe_error, fields, get_logger, request_id_var
 from .loops import Backoff, Loop
 from .metrics import EVENTS_CONSUMED

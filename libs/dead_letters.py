@@ -7,26 +7,13 @@ from aiokafka import ConsumerRecord
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .inbox import InboxMixin, claim
-from .kafka import dead_letter_topic
+from .letter_format import CONSUMER, LETTER_ID, REASON, REPLAY, dead_letter_topic
 from .logging import fields, get_logger
 from .outbox import Outbox
 
 log = get_logger(__name__)
 
-LETTER_ID, REASON, CONSUMER = "letter-id", "reason", "consumer"
-"""Headers of a letter. It may be sent twice; its id stays the same."""
-SETTLED = "settles"
-"""Header of a record that says: the letter of this id is dealt with."""
-REPLAY, REPLAY_FOR = "replay", "replay-for"
-"""Headers of a letter's message that is sent again: the replay's id, and the group it is for."""
-
 _LONGEST_REASON = 500
-
-
-def is_for(record: ConsumerRecord, service: str) -> bool:
-    """A replay is for the one group that could not take the message; the others pass it by."""
-    group = dict(record.headers).get(REPLAY_FOR)
-    return group is None or group == service.encode()
 
 
 class DeadLetters:

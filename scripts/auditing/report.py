@@ -9,8 +9,12 @@ from .outcome import SHOWN, Outcome
 _WIDTH = 50
 
 
-def show_outcomes(outcomes: Sequence[Outcome], console: Console) -> None:
+def show_outcomes(
+    outcomes: Sequence[Outcome], console: Console, *, only_broken: bool = False
+) -> None:
     for outcome in outcomes:
+        if only_broken and outcome.ok and not outcome.skipped:
+            continue
         console.show(_line(outcome, console))
         for breach in outcome.breaches[:SHOWN]:
             console.show(f"          {breach}")
@@ -24,11 +28,16 @@ def all_hold(outcomes: Sequence[Outcome]) -> bool:
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    broken = [outcome for outcome in outcomes if not outcome.ok]
+    looked_at = [outcome for outcome in outcomes if not outcome.skipped]
+    broken = [outcome for outcome in looked_at if not outcome.ok]
+    skipped = len(outcomes) - len(looked_at)
+    ending = f", {skipped} skipped." if skipped else "."
+    if not looked_at:
+        return "Audit: not possible."
     if not broken:
-        return f"Audit: all {len(outcomes)} rules hold."
+        return f"Audit: all {len(looked_at)} rules hold{ending}"
     breaches = sum(len(outcome.breaches) for outcome in broken)
-    return f"Audit: {len(broken)} of {len(outcomes)} rules are broken, {breaches} breaches."
+    return f"Audit: {len(broken)} of {len(looked_at)} rules are broken, {breaches} breaches{ending}"
 
 
 def as_data(outcomes: Sequence[Outcome]) -> dict[str, Any]:

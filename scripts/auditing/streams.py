@@ -10,7 +10,7 @@ from uuid import UUID
 from aiokafka import ConsumerRecord, TopicPartition
 
 from libs.events import TOPICS
-from libs.kafka import is_dead_letter_topic
+from libs.letter_format import is_dead_letter_topic
 
 from ..topics.groups import Position
 from ..topics.letters import LETTER_TOPICS, Letters, sort_letters

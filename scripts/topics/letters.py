@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
-from libs.dead_letters import CONSUMER, LETTER_ID, REASON, SETTLED
 from libs.events import TOPICS
-from libs.kafka import DLQ_SUFFIX, dead_letter_topic
+from libs.letter_format import CONSUMER, DLQ_SUFFIX, LETTER_ID, REASON, SETTLED, dead_letter_topic
 
 from .reader import find_partitions, read_to_end
 

@@ -6,9 +6,15 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from libs.dead_letters import CONSUMER, LETTER_ID, REASON, REPLAY_FOR, SETTLED
 from libs.events import ORDER_EVENTS, PAYMENT_EVENTS, SHIPPING_EVENTS
-from libs.kafka import is_dead_letter_topic
+from libs.letter_format import (
+    CONSUMER,
+    LETTER_ID,
+    REASON,
+    REPLAY_FOR,
+    SETTLED,
+    is_dead_letter_topic,
+)
 
 from ..console import DIM, GREEN, RED, YELLOW, Console
 

@@ -15,8 +15,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import RecordMetadata
 
 from libs.asyncapi import CONSUMERS
-from libs.dead_letters import REPLAY, REPLAY_FOR
 from libs.events import InvalidEvent, UnknownEventType, decode
+from libs.letter_format import REPLAY, REPLAY_FOR
 
 from .database import Connection, find_refusal, had_effect
 from .letters import Letter, settle

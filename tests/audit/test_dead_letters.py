@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from libs.dead_letters import LETTER_ID
+from libs.letter_format import LETTER_ID
 from tests.support.market import Json
 
 from .tools import Stand
