@@ -117,6 +117,8 @@ class ShippingDispatched(ShippingEvent):
 class ShippingCancelled(ShippingEvent):
     type = "shipping.cancelled"
 
+    reason: str = ""
+
 
 EVENT_TYPES: dict[str, type[EventData]] = {
     data.type: data

@@ -1,6 +1,6 @@
 """HTTP between services: one client a process, the internal key and the request id go along."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import httpx
@@ -29,11 +29,19 @@ class ServiceClient:
         self.name = name
         self._base_url = base_url
 
-    async def get(self, path: str, *, params: Mapping[str, Any] | None = None) -> httpx.Response:
-        return await self.request("GET", path, params=params)
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        refusals: Container[int] = (),
+    ) -> httpx.Response:
+        return await self.request("GET", path, params=params, refusals=refusals)
 
-    async def post(self, path: str, json: Any = None) -> httpx.Response:
-        return await self.request("POST", path, json=json)
+    async def post(
+        self, path: str, json: Any = None, *, refusals: Container[int] = ()
+    ) -> httpx.Response:
+        return await self.request("POST", path, json=json, refusals=refusals)
 
     async def request(
         self,
@@ -43,8 +51,13 @@ class ServiceClient:
         json: Any = None,
         params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
+        refusals: Container[int] = (),
     ) -> httpx.Response:
-        """The answer, if it is below 500. Raises DependencyUnavailable otherwise."""
+        """The answer, if it is a success or one of the statuses that the caller knows.
+
+        Raises DependencyUnavailable otherwise: what else comes (from a proxy, or an older replica)
+        tells nothing of what was asked.
+        """
         request = self._client.build_request(
             method,
             self._base_url + path,
@@ -57,7 +70,7 @@ class ServiceClient:
             response = await self._send(request)
         except httpx.TransportError as error:
             raise self._unavailable(type(error).__name__) from error
-        if response.status_code >= 500 or response.status_code in (401, 403):
+        if not (response.is_success or response.status_code in refusals):
             raise self._unavailable(f"status {response.status_code}")
         return response
 

@@ -47,8 +47,9 @@ async def close_client(client: _Client) -> None:
         log.warning("closing a Kafka client failed", extra=fields(error=type(error).__name__))
 
 
-async def ensure_topics(settings: ServiceSettings, topics: Iterable[str]) -> None:
-    """Create the topics, and their dead-letter topics, that are missing. Raises KafkaError."""
+async def ensure_topics(settings: ServiceSettings, topics: Iterable[str]) -> dict[str, int]:
+    """Create the topics, and their dead-letter topics, that are missing; how many partitions
+    each has. Raises KafkaError."""
     admin = AIOKafkaAdminClient(
         bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS
     )
@@ -60,6 +61,8 @@ async def ensure_topics(settings: ServiceSettings, topics: Iterable[str]) -> Non
             missing = [name for name in wanted if name not in existing]
             if missing:
                 await _create(admin, settings, missing)
+            found = await admin.describe_topics(wanted)
+            return {topic["topic"]: len(topic["partitions"]) for topic in found}
         finally:
             await admin.close()
 

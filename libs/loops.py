@@ -136,7 +136,7 @@ class Loop:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await self.sleep(seconds)
+            await self.pause(seconds)
         except LoopStopped:
             return
 

@@ -35,6 +35,8 @@ class OutboxMixin:
     published_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     partition: Mapped[int | None] = mapped_column(Integer)
     offset: Mapped[int | None] = mapped_column(BigInteger)
+    refused: Mapped[str | None] = mapped_column(Text)
+    """Why the broker can never take this one; it stays unpublished, out of the others' way."""
 
     @declared_attr.directive
     @classmethod

@@ -13,7 +13,7 @@ Position = tuple[str, int]
 _FETCH: LiteralString = """
 SELECT id, topic, key, value, headers,
        extract(epoch FROM clock_timestamp() - created_at)::float AS age
-FROM {outbox} WHERE published_at IS NULL ORDER BY id LIMIT %s"""
+FROM {outbox} WHERE published_at IS NULL AND refused IS NULL ORDER BY id LIMIT %s"""
 _MARK: LiteralString = """
 UPDATE {outbox} AS o SET published_at = now(), partition = v.partition, "offset" = v."offset"
 FROM unnest(%s::bigint[], %s::int[], %s::bigint[]) AS v(id, partition, "offset")
@@ -25,6 +25,8 @@ _UNMARK: LiteralString = """
 UPDATE {outbox} SET published_at = NULL
 WHERE topic = %s AND partition = %s AND "offset" >= %s
   AND published_at IS NOT NULL AND NOT id = ANY(%s)"""
+
+_REFUSE: LiteralString = "UPDATE {outbox} SET refused = %s WHERE id = ANY(%s)"
 
 
 class WaitingRow(NamedTuple):
@@ -56,6 +58,9 @@ class OutboxRows:
         await self._connection.execute(
             self._sql(_MARK), (list(ids), list(partitions), list(offsets))
         )
+
+    async def set_aside(self, ids: Sequence[int], reason: str) -> None:
+        await self._connection.execute(self._sql(_REFUSE), (reason, list(ids)))
 
     async def load_highest(self) -> dict[Position, int]:
         """The highest offset of each partition that we have published to."""

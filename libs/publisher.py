@@ -1,9 +1,10 @@
 """What the leading relay does with outbox rows: sends them in order, and again when lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
 from .letter_format import is_dead_letter_topic
@@ -31,8 +32,13 @@ class Publisher:
         self._highest: dict[Position, int] = {}
         self._checked_at = 0.0
 
-    async def start(self) -> None:
+    async def start(self, partitions: Mapping[str, int]) -> None:
+        """`partitions` is how many each topic has; a broker that lost all may have fewer now."""
         self._highest = await self._rows.load_highest()
+        for position in list(self._highest):
+            if position[1] >= partitions.get(position[0], 0):
+                del self._highest[position]
+                await self._resend(position, 0, keep=[])
 
     async def publish_waiting(self, loop: Loop) -> float:
         """Publish until nothing waits; the age in seconds of the oldest row at the start."""
@@ -71,17 +77,9 @@ class Publisher:
             self._highest[position] = first_lost - 1
 
     async def _publish(self, waiting: Sequence[WaitingRow]) -> None:
-        """Send the rows and mark those that the broker has; raises when any was refused."""
+        """Send the rows and mark those that the broker has; raises when any other failed."""
         async with asyncio.timeout(PUBLISH_LIMIT):
-            sends = [
-                await self._producer.send(
-                    row.topic,
-                    row.value,
-                    key=row.key,
-                    headers=[(name, text.encode()) for name, text in row.headers.items()],
-                )
-                for row in waiting
-            ]
+            sends = [await self._send(row) for row in waiting]
             await self._producer.flush()
             results = await asyncio.gather(*sends, return_exceptions=True)
         published = [
@@ -90,9 +88,31 @@ class Publisher:
             if isinstance(result, RecordMetadata)
         ]
         await self._mark(published)
+        too_large = [
+            row.id
+            for row, result in zip(waiting, results, strict=True)
+            if isinstance(result, MessageSizeTooLargeError)
+        ]
+        if too_large:
+            await self._rows.set_aside(too_large, "larger than the broker takes")
+            log.error("messages are larger than the broker takes", extra=fields(outbox=too_large))
         for result in results:
-            if isinstance(result, BaseException):
+            if isinstance(result, BaseException) and not isinstance(
+                result, MessageSizeTooLargeError
+            ):
                 raise result
+
+    async def _send(self, row: WaitingRow) -> Awaitable[RecordMetadata]:
+        headers = [(name, text.encode()) for name, text in row.headers.items()]
+        try:
+            sent: Awaitable[RecordMetadata] = await self._producer.send(
+                row.topic, row.value, key=row.key, headers=headers
+            )
+        except MessageSizeTooLargeError as error:
+            failed: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
+        return sent
 
     async def _mark(self, published: Sequence[tuple[int, RecordMetadata]]) -> None:
         ids = [row_id for row_id, _ in published]

@@ -51,7 +51,7 @@ class OutboxRelay:
     async def _lead(self, connection: Connection, loop: Loop) -> None:
         listen = sql.SQL("LISTEN {}").format(sql.Identifier(self._channel))
         await connection.execute(listen)
-        await ensure_topics(self._settings, self._topics)
+        partitions = await ensure_topics(self._settings, self._topics)
         producer = make_producer(self._settings, self._service)
         watch = TopicWatch(self._settings, self._service)
         try:
@@ -60,7 +60,7 @@ class OutboxRelay:
                 await watch.start()
             rows = OutboxRows(connection, self._service)
             publisher = Publisher(rows, producer, watch, self._service)
-            await publisher.start()
+            await publisher.start(partitions)
             while True:
                 await publisher.resend_lost()
                 age = await publisher.publish_waiting(loop)

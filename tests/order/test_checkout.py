@@ -105,6 +105,7 @@ async def test_a_withdrawn_product_is_named(market: Market, buyer: Customer) -> 
     response = await market.checkout(buyer)
     assert response.status_code == 409
     assert product["title"] in response.json()["detail"]
+    assert response.json()["product_ids"] == [product["id"]]
 
 
 async def test_the_price_is_catalogs_at_checkout(market: Market, buyer: Customer) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 from typing import Any
 
+from tests.support.database import Query
 from tests.support.market import Market
 from tests.support.processes import ServiceProcess
 from tests.support.waiting import eventually
@@ -54,12 +55,49 @@ async def test_no_order_expires_while_payment_is_away(
         path = f"{copy.url}/v1/orders/{order['order_id']}"
 
         async def waiting() -> bool:
-            loops = (await market.api.get(f"{copy.url}/health")).json()["loops"]
-            return bool(loops["expiry"].get("waiting"))
+            checks = (await market.api.get(f"{copy.url}/health")).json()["checks"]
+            return "payment" in checks["loop expiry"] and checks["payment"] != "ok"
 
         await eventually(waiting, what="expiry waiting for Payment")
         assert (await buyer.get(path)).json()["status"] == "CREATED"
     assert (await market.pay(buyer, order)).status_code == 201
+
+
+async def test_paid_orders_whose_event_is_late_do_not_hold_up_the_others(
+    market: Market, stack: Json, query: Query, product: Json
+) -> None:
+    """More of them than one batch of the sweep takes."""
+    buyer = await market.new_customer()
+    me = (await buyer.get("/auth/me")).json()
+    paid = await query(
+        """INSERT INTO "order".orders (user_id, email, status, total_cents, currency,
+             checkout_token, reservation_id, address_line1, address_line2, city, country,
+             postcode, created_at)
+           SELECT %s, %s, 'CREATED', 1, 'USD', gen_random_uuid()::text, gen_random_uuid(), 'a', '',
+             'b', 'IE', 'c', now() - interval '20 minutes' FROM generate_series(1, 55)
+           RETURNING id""",
+        me["id"],
+        me["email"],
+    )
+    ids = [row[0] for row in paid]
+    await query(
+        """INSERT INTO payment.payments (order_id, user_id, email, status, amount_cents, currency)
+           SELECT unnest(%s::bigint[]), %s, %s, 'SUCCEEDED', 1, 'USD'""",
+        ids,
+        me["id"],
+        me["email"],
+    )
+    try:
+        unpaid = await market.place_order(buyer, product)
+        async with ServiceProcess("order", stack["env"], **SOON):
+            await market.wait_for_order(unpaid, "CANCELLED")
+        left = await query(
+            'SELECT count(*) FROM "order".orders WHERE id = ANY(%s) AND status = %s', ids, "CREATED"
+        )
+        assert left[0][0] == 55
+    finally:
+        await query('DELETE FROM "order".orders WHERE id = ANY(%s)', ids)
+        await query("DELETE FROM payment.payments WHERE order_id = ANY(%s)", ids)
 
 
 async def test_a_closed_order_takes_no_payment_and_a_paid_one_is_not_closed(

@@ -233,6 +233,12 @@ async def test_while_a_neighbour_is_away_a_checkout_is_a_clean_503(
         assert response.status_code == 503
         assert response.headers["retry-after"]
         assert response.headers["content-type"] == "application/problem+json"
+        health = await market.api.get(f"{copy.url}/health")
+        assert (health.status_code, health.json()["status"]) == (200, "ok")
+        checks = health.json()["checks"]
+        assert [n for n in ("cart", "catalog", "payment", "shipping") if checks[n] != "ok"] == [
+            "catalog"
+        ]
     assert (await market.checkout(buyer)).status_code == 201
 
 

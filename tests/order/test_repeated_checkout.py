@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import httpx
 import pytest
@@ -110,3 +110,33 @@ async def test_many_tabs_at_once_are_one_order(market: Market, stack: Json) -> N
         )
         assert {a.status_code for a in answers} <= {201, 409}, [a.text for a in answers]
         assert (await buyer.get("/order/v1/orders")).json()["total"] == 1
+
+
+async def test_a_reservation_that_was_refused_but_not_given_back_is_replaced(
+    market: Market, stack: Json, buyer: Customer
+) -> None:
+    """As when Order dies, or Catalog is away, between the two."""
+    product = await market.make_product(stock=5)
+    await market.add_to_cart(buyer, product)
+    url = {name: service["url"] for name, service in stack["services"].items()}
+    me = (await buyer.get("/auth/me")).json()["id"]
+
+    async def ask(method: str, path: str, body: Json | None = None) -> Json:
+        answer = await market.api.request(method, path, json=body, headers=market.internal_key)
+        assert answer.is_success, answer.text
+        said: Json = answer.json()
+        return said
+
+    cart = await ask("GET", f"{url['cart']}/internal/carts/{me}")
+    lines = [{"product_id": product["id"], "qty": 1}]
+    body = {
+        "reservation_id": str(uuid4()),
+        "request_key": str(uuid5(NAMESPACE_OID, f"{cart['checkout_token']}:{lines}")),
+        "items": lines,
+    }
+    held = await ask("POST", f"{url['catalog']}/internal/reservations", body)
+    assert held["reservation_id"] == body["reservation_id"]
+    path = f"{url['order']}/internal/reservations/{body['reservation_id']}/claim"
+    assert await ask("POST", path) == {"order_id": None}
+    assert (await market.checkout(buyer)).status_code == 201
+    await market.wait_for_stock(product, 5, 1)

@@ -76,7 +76,7 @@ class EventLog:
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
 
-    async def read(self) -> list[ConsumerRecord]:
+    async def read(self, *, within: float = 10) -> list[ConsumerRecord]:
         """Everything that was in the topics when the call was made."""
         ends = await self._consumer.end_offsets(self._partitions)
 
@@ -86,7 +86,7 @@ class EventLog:
             behind = [p for p, end in ends.items() if await self._consumer.position(p) < end]
             return not behind
 
-        await eventually(at_the_end, what="read to the end of the topics")
+        await eventually(at_the_end, within=within, what="read to the end of the topics")
         return self.records
 
     async def of_order(self, order_id: int, event_type: str | None = None) -> list[dict[str, Any]]:

@@ -74,13 +74,13 @@ class Market:
     async def cancel(self, customer: Customer, order: Json) -> httpx.Response:
         return await customer.post(f"/order/v1/orders/{order['order_id']}/cancel")
 
-    async def wait_for_order(self, order: Json, status: str) -> Json:
+    async def wait_for_order(self, order: Json, status: str, *, within: float = 10) -> Json:
         async def reached() -> Json | None:
             path = f"/order/v1/orders/{order['order_id']}"
             found = _json(await self.admin.get(path), 200)
             return found if found["status"] == status else None
 
-        return await eventually(reached, what=f"order {status}")
+        return await eventually(reached, within=within, what=f"order {status}")
 
     async def wait_for_shipment(self, order: Json, status: str) -> Json:
         async def reached() -> Json | None:

@@ -21,5 +21,4 @@ class OrderClient:
         """The order of this reservation. Raises DependencyUnavailable when Order gives no answer;
         then nothing is known."""
         response = await self._http.post(f"/internal/reservations/{reservation_id}/claim")
-        response.raise_for_status()
         return Claim.model_validate_json(response.content).order_id

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from libs.app import ServiceContext, Tables, create_service_app, service_root
+from libs.health import service_check
 
 from .clients import OrderClient
 from .config import CatalogSettings
@@ -20,8 +21,9 @@ async def extras(context: ServiceContext[CatalogSettings]) -> AsyncIterator[None
     settings = context.settings
     store = context.app.state.image_store = ImageStore(settings)
     context.checks.append(store.check())
-    orders = OrderClient(context.client("order", settings.order_base))
-    sweeper = Sweeper(context.database, orders, ttl=settings.reservation_ttl)
+    order = context.client("order", settings.order_base)
+    context.checks.append(service_check(order))
+    sweeper = Sweeper(context.database, OrderClient(order), ttl=settings.reservation_ttl)
     context.add_loop("sweeper", sweeper.run)
     try:
         yield

@@ -39,8 +39,8 @@ class Sweeper:
                 await self._settle(reservation_id)
                 settled += 1
                 loop.progressed(waiting=len(orphans) - settled)
-        except DependencyUnavailable:
-            loop.progressed(waiting=len(orphans) - settled)
+        except DependencyUnavailable as away:
+            loop.held_up(away.detail, waiting=len(orphans) - settled)
             return False
         loop.progressed(waiting=0)
         return settled == _BATCH

@@ -51,23 +51,27 @@ class Expiry:
 
     async def run(self, loop: Loop) -> None:
         while True:
-            expired = await self._sweep(loop)
-            if expired < _BATCH:
-                await loop.sleep(min(_EVERY_SECONDS, self._ttl / 2))
-
-    async def _sweep(self, loop: Loop) -> int:
-        """How many orders were cancelled."""
-        async with self._database.transaction() as session:
-            unpaid = await service.list_unpaid(session, ttl=self._ttl, limit=_BATCH)
-        expired = 0
-        for order in unpaid:
             try:
-                expired += await self._expire(order)
-            except DependencyUnavailable:
-                break
-            loop.progressed(waiting=len(unpaid) - expired)
-        loop.progressed(waiting=len(unpaid) - expired)
-        return expired
+                await self._sweep(loop)
+            except DependencyUnavailable as away:
+                loop.held_up(away.detail)
+            await loop.sleep(min(_EVERY_SECONDS, self._ttl / 2))
+
+    async def _sweep(self, loop: Loop) -> None:
+        """Past the orders that are paid, too: their events may be late for long."""
+        last: Order | None = None
+        paid = 0
+        while batch := await self._list_unpaid(after=last):
+            for order in batch:
+                paid += not await self._expire(order)
+                loop.progressed(paid_unheard=paid)
+                loop.checkpoint()
+            last = batch[-1]
+        loop.progressed(paid_unheard=paid)
+
+    async def _list_unpaid(self, *, after: Order | None) -> list[Order]:
+        async with self._database.transaction() as session:
+            return await service.list_unpaid(session, ttl=self._ttl, after=after, limit=_BATCH)
 
     async def _expire(self, order: Order) -> bool:
         """False when it is paid, whose event we shall see."""

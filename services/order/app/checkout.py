@@ -60,18 +60,23 @@ class Checkout:
         """A cart that has its order already is emptied of it; what remains is checked out anew,
         and if nothing remains, that order is the answer. A cancelled order takes nothing out."""
         before: CheckoutRead | None = None
+        cart = await self._clients.cart.get_cart(self._customer.user_id)
         for _ in range(_ATTEMPTS):
-            cart = await self._clients.cart.get_cart(self._customer.user_id)
             if cart.checkout_token is None or not cart.items:
-                break
+                return await self._answer_with(before)
             try:
                 return await self._buy(cart, cart.checkout_token)
             except CartAlreadyCheckedOut as used:
-                before = await self._finish_earlier(cart.checkout_token, used.order_id) or before
+                earlier, cart = await self._finish_earlier(cart.checkout_token, used.order_id)
+                before = earlier or before
             except CheckoutExpired:
                 log.info("reservation was given back during the checkout, reserving again")
-        else:
+        if cart.items:
             raise CheckoutExpired("The checkout took too long; check out again.")
+        return await self._answer_with(before)
+
+    async def _answer_with(self, before: CheckoutRead | None) -> CheckoutRead:
+        """An earlier order's answer, kept under this request's key too."""
         if before is None:
             raise CartEmpty("The cart is empty; add something to it first.")
         async with self._database.transaction() as session:
@@ -83,7 +88,7 @@ class Checkout:
         reservation = await self._reserve(cart, token)
         try:
             order, answer = await self._place(reservation, token)
-        except (CartAlreadyCheckedOut, KeyTaken, MixedCurrencies):
+        except (CartAlreadyCheckedOut, CheckoutExpired, KeyTaken, MixedCurrencies):
             await self._give_back(reservation.reservation_id)
             raise
         await self._follow_up(order, token, cart.items)
@@ -131,18 +136,20 @@ class Checkout:
                     extra=fields(order_id=order.id, reason=type(result).__name__),
                 )
 
-    async def _finish_earlier(self, token: str, order_id: int) -> CheckoutRead | None:
-        """Take what an earlier order bought out of the cart; None when that was cancelled, whose
-        goods the cart still shows, and now holds under a token of their own."""
+    async def _finish_earlier(
+        self, token: str, order_id: int
+    ) -> tuple[CheckoutRead | None, CartContent]:
+        """(An earlier order's answer, the cart without what it bought.) None when that order was
+        cancelled: the cart still shows its goods, and now holds them under a new token."""
         async with self._database.transaction() as session:
             order = await service.get_order(session, order_id, self._customer)
         cancelled = order.status == OrderStatus.CANCELLED
         items = [OrderItemRead.model_validate(item) for item in order.items]
         bought = [CartLine(product_id=item.product_id, qty=item.qty) for item in items]
-        await self._clients.cart.take_out(
+        cart = await self._clients.cart.take_out(
             self._customer.user_id, token, [] if cancelled else bought
         )
-        return None if cancelled else _answer(order, items)
+        return None if cancelled else _answer(order, items), cart
 
     async def _give_back(self, reservation_id: UUID) -> None:
         """Release what no order will use; when this fails, Catalog's sweeper does it."""

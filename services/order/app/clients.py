@@ -46,14 +46,13 @@ class CartClient:
 
     async def get_cart(self, user_id: int) -> CartContent:
         response = await self._http.get(f"/internal/carts/{user_id}")
-        response.raise_for_status()
         return CartContent.model_validate_json(response.content)
 
-    async def take_out(self, user_id: int, token: str, items: list[CartLine]) -> None:
+    async def take_out(self, user_id: int, token: str, items: list[CartLine]) -> CartContent:
         """What was bought leaves the cart, once per token; what was added meanwhile stays."""
         body = {"checkout_token": token, "items": [item.model_dump() for item in items]}
         response = await self._http.post(f"/internal/carts/{user_id}/checked-out", json=body)
-        response.raise_for_status()
+        return CartContent.model_validate_json(response.content)
 
 
 class CatalogClient:
@@ -71,15 +70,13 @@ class CatalogClient:
             "request_key": str(uuid5(NAMESPACE_OID, f"{token}:{lines}")),
             "items": lines,
         }
-        response = await self._http.post("/internal/reservations", json=body)
+        response = await self._http.post("/internal/reservations", json=body, refusals={409})
         if response.status_code == 409:
             raise _refusal(response.json())
-        response.raise_for_status()
         return Reservation.model_validate_json(response.content)
 
     async def release(self, reservation_id: UUID) -> None:
-        response = await self._http.post(f"/internal/reservations/{reservation_id}/release")
-        response.raise_for_status()
+        await self._http.post(f"/internal/reservations/{reservation_id}/release")
 
 
 class PaymentClient:
@@ -89,10 +86,9 @@ class PaymentClient:
     async def close(self, order: Order) -> None:
         """Let no payment come any more. Raises OrderIsPaid when there is one, whose event may
         still be on its way, DependencyUnavailable when there is no answer."""
-        response = await self._http.post(f"/internal/orders/{order.id}/close")
+        response = await self._http.post(f"/internal/orders/{order.id}/close", refusals={409})
         if response.status_code == 409:
             raise OrderIsPaid(f"Order {order.id} is paid.")
-        response.raise_for_status()
 
 
 class ShippingClient:
@@ -107,19 +103,17 @@ class ShippingClient:
             for name in ("address_line1", "address_line2", "city", "country", "postcode")
         }
         body = {**_order_and_user(order), "address": address}
-        response = await self._http.request(
+        await self._http.request(
             "POST", "/internal/shipments", json=body, timeout=self._draft_timeout
         )
-        response.raise_for_status()
 
     async def cancel(self, order: Order, *, reason: str) -> None:
         """Stop the goods from leaving. Raises OrderNotCancellable when they have left,
         DependencyUnavailable when there is no answer."""
         body = {**_order_and_user(order), "reason": reason}
-        response = await self._http.post("/internal/shipments/cancel", json=body)
+        response = await self._http.post("/internal/shipments/cancel", json=body, refusals={409})
         if response.status_code == 409:
             raise OrderNotCancellable(f"Order {order.id} can't be cancelled: it has been sent.")
-        response.raise_for_status()
 
 
 @dataclass(frozen=True)
@@ -128,18 +122,21 @@ class Clients:
     catalog: CatalogClient
     payment: PaymentClient
     shipping: ShippingClient
+    all: tuple[ServiceClient, ...]
 
 
 def make_clients(context: ServiceContext[OrderSettings]) -> Clients:
     settings = context.settings
+    cart = context.client("cart", settings.cart_base)
+    catalog = context.client("catalog", settings.catalog_base)
+    payment = context.client("payment", settings.payment_base)
+    shipping = context.client("shipping", settings.shipping_base)
     return Clients(
-        CartClient(context.client("cart", settings.cart_base)),
-        CatalogClient(context.client("catalog", settings.catalog_base)),
-        PaymentClient(context.client("payment", settings.payment_base)),
-        ShippingClient(
-            context.client("shipping", settings.shipping_base),
-            draft_timeout=settings.draft_timeout,
-        ),
+        CartClient(cart),
+        CatalogClient(catalog),
+        PaymentClient(payment),
+        ShippingClient(shipping, draft_timeout=settings.draft_timeout),
+        all=(cart, catalog, payment, shipping),
     )
 
 
@@ -155,7 +152,7 @@ def _refusal(problem: dict[str, Any]) -> GoodsUnavailable | CheckoutExpired:
     code = str(problem.get("code", "conflict"))
     if code == "reservation_closed":
         return CheckoutExpired("The reservation was given back meanwhile; check out again.")
-    extra = {name: problem[name] for name in ("short", "products") if name in problem}
+    extra = {name: problem[name] for name in ("short", "product_ids") if name in problem}
     return GoodsUnavailable(str(problem.get("detail", "")), code, **extra)
 
 

@@ -27,7 +27,8 @@ async def on_shipping_dispatched(session: AsyncSession, event: Event[ShippingDis
 
 async def on_shipping_cancelled(session: AsyncSession, event: Event[ShippingCancelled]) -> None:
     """Finishes a cancellation whose Order died after it had asked Shipping."""
-    await service.cancel_order(session, event.data.order_id, reason="shipment cancelled")
+    reason = event.data.reason or "shipment cancelled"
+    await service.cancel_order(session, event.data.order_id, reason=reason)
 
 
 HANDLERS: Handlers = {

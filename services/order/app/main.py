@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from libs.app import ServiceContext, Tables, create_service_app, service_root
+from libs.health import service_check
 
 from .cancellation import Expiry
 from .clients import make_clients
@@ -19,6 +20,7 @@ async def extras(context: ServiceContext[OrderSettings]) -> AsyncIterator[None]:
     clients = context.app.state.clients = make_clients(context)
     expiry = Expiry(context.database, clients, ttl=context.settings.order_payment_ttl)
     context.add_loop("expiry", expiry.run)
+    context.checks += [service_check(client) for client in clients.all]
     yield
 
 

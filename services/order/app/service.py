@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
@@ -163,11 +163,16 @@ async def find_order_by_token(session: AsyncSession, checkout_token: str) -> Ord
     return await session.scalar(query.options(selectinload(Order.items)))
 
 
-async def list_unpaid(session: AsyncSession, *, ttl: float, limit: int) -> list[Order]:
-    """Orders that have waited for their payment for more than `ttl` seconds, oldest first."""
+async def list_unpaid(
+    session: AsyncSession, *, ttl: float, after: Order | None, limit: int
+) -> list[Order]:
+    """Orders that have waited for their payment for more than `ttl` seconds, oldest first, from
+    the one behind `after` on."""
     too_old = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, ttl)
     query = select(Order).where(Order.status == OrderStatus.CREATED, Order.created_at < too_old)
-    return list(await session.scalars(query.order_by(Order.created_at).limit(limit)))
+    if after:
+        query = query.where(tuple_(Order.created_at, Order.id) > (after.created_at, after.id))
+    return list(await session.scalars(query.order_by(Order.created_at, Order.id).limit(limit)))
 
 
 def emit_paid(session: AsyncSession, order: Order) -> None:

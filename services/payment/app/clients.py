@@ -27,16 +27,15 @@ class OrderClient:
 
     async def get_order(self, order_id: int) -> OrderSummary:
         """Raises OrderNotFound, or DependencyUnavailable when Order gives no answer."""
-        response = await self._http.get(f"/internal/orders/{order_id}")
+        response = await self._http.get(f"/internal/orders/{order_id}", refusals={404})
         if response.status_code == 404:
             raise OrderNotFound(f"There is no order {order_id}.")
-        response.raise_for_status()
         return OrderSummary.model_validate_json(response.content)
 
 
 async def get_order_client(request: Request) -> OrderClient:
-    context = request.app.state.context
-    return OrderClient(context.client("order", context.settings.order_base))
+    orders: OrderClient = request.app.state.orders
+    return orders
 
 
 OrderClientDep = Annotated[OrderClient, Depends(get_order_client)]

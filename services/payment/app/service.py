@@ -67,7 +67,7 @@ async def record_payment(
 ) -> Payment:
     """Enter a payment under the ledger's lock: never two successes, none once cancelled."""
     if await _lock_ledger(session, order.id):
-        raise OrderIsCancelled(f"Order {order.id} is cancelled.")
+        raise OrderIsCancelled(f"Order {order.id} can no longer be paid.")
     if await find_success(session, order.id):
         raise OrderAlreadyPaid(f"Order {order.id} is already paid.")
     payment = Payment(

@@ -57,7 +57,7 @@ async def cancel_shipment(session: AsyncSession, order: OrderRef, *, reason: str
     """Cancel, also what is not drafted yet. Raises AlreadyDispatched."""
     shipment = await _lock_shipment(session, order)
     if shipment.cancel(datetime.now(UTC), reason=reason):
-        _emit(session, shipment, ShippingCancelled)
+        _emit(session, shipment, ShippingCancelled, reason=reason)
 
 
 async def dispatch_shipment(session: AsyncSession, *, shipment_id: int) -> Shipment:
@@ -97,7 +97,9 @@ async def _lock_shipment(session: AsyncSession, order: OrderRef) -> Shipment:
     return found.one()
 
 
-def _emit(session: AsyncSession, shipment: Shipment, event: type[ShippingEvent]) -> None:
+def _emit(
+    session: AsyncSession, shipment: Shipment, event: type[ShippingEvent], **facts: str
+) -> None:
     outbox.add(
         session,
         event(
@@ -107,5 +109,6 @@ def _emit(session: AsyncSession, shipment: Shipment, event: type[ShippingEvent])
             shipment_id=shipment.id,
             carrier=shipment.carrier,
             tracking_number=shipment.tracking_number,
+            **facts,
         ),
     )
