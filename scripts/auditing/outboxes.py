@@ -17,7 +17,7 @@ SELECT table_schema FROM information_schema.tables
 WHERE table_name = 'outbox' ORDER BY table_schema"""
 _ROWS: LiteralString = """
 SELECT {name} AS service, id, event_id, type, topic, key, md5(value) AS digest, partition,
-       "offset", published_at IS NOT NULL AS published
+       "offset", published_at IS NOT NULL AS published, refused
 FROM {table}"""
 
 
@@ -32,6 +32,7 @@ class OutboxRow(NamedTuple):
     partition: int | None
     offset: int | None
     published: bool
+    refused: str | None
 
     def named(self) -> str:
         return f"{self.service} outbox row {self.id} ({self.type}, event {self.event_id})"
@@ -66,5 +67,14 @@ def _load(connection: Connection, where: sql.Composable) -> list[OutboxRow]:
 def check_drained(rows: Iterable[OutboxRow]) -> Outcome:
     rows = list(rows)
     waiting = [row for row in rows if not row.published]
-    numbers = {"published": len(rows) - len(waiting), "waiting": len(waiting)}
-    return Outcome(DRAINED, numbers, [f"{row.named()} waits" for row in waiting])
+    refused = sum(1 for row in waiting if row.refused)
+    numbers = {
+        "published": len(rows) - len(waiting),
+        "waiting": len(waiting) - refused,
+        "refused": refused,
+    }
+    return Outcome(DRAINED, numbers, [f"{row.named()} {_why(row)}" for row in waiting])
+
+
+def _why(row: OutboxRow) -> str:
+    return f"was refused: {row.refused}" if row.refused else "waits"

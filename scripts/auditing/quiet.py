@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 
 from ..console import Console
-from ..stacks import Target
+from ..stacks import StackAway, Target
 from ..topics.database import Connection, open_database
 from ..topics.groups import read_committed
 from .audit import read_topics
@@ -17,20 +17,29 @@ from .publishing import check_lag, check_published
 _PAUSE = 0.2
 _MAILS: LiteralString = "SELECT count(*) FROM notifications.mails WHERE status = 'QUEUED'"
 _WAITING: LiteralString = (
-    "SELECT count(*) FILTER (WHERE published_at IS NULL), coalesce(max(id), 0) FROM {}"
+    "SELECT count(*) FILTER (WHERE published_at IS NULL AND refused IS NULL),"
+    " coalesce(max(id), 0) FROM {}"
 )
 
 
 def wait_until_quiet(target: Target, console: Console, limit: float) -> str:
-    """Empty when it is quiet, else what was still on its way after `limit` seconds."""
+    """Empty when it is quiet, else what was still on its way after `limit` seconds.
+
+    A server that is away may be about to come back; raises StackAway when it does not.
+    """
     deadline = time.monotonic() + limit
-    with open_database(target) as connection:
-        while busy := _busy(target, connection, console):
+    while True:
+        try:
+            with open_database(target) as connection:
+                busy = _busy(target, connection, console)
+        except StackAway as away:
             if time.monotonic() > deadline:
-                return busy
-            console.progress(f"waiting until the stack is quiet: {busy}")
-            time.sleep(_PAUSE)
-    return ""
+                raise
+            busy = str(away)
+        if not busy or time.monotonic() > deadline:
+            return busy
+        console.progress(f"waiting until the stack is quiet: {busy}")
+        time.sleep(_PAUSE)
 
 
 def _busy(target: Target, connection: Connection, console: Console) -> str:

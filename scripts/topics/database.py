@@ -8,6 +8,8 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
+from libs.asyncapi import CONSUMERS
+
 from ..stacks import HOW_TO_START_ONE, StackAway, Target
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -17,6 +19,8 @@ _REFUSED: LiteralString = (
     "SELECT headers->>'reason' FROM {} WHERE type = 'dead-letter' AND headers->>'replay' = %s"
     " ORDER BY id DESC LIMIT 1"
 )
+
+_FORGET: LiteralString = "DELETE FROM {} WHERE type = 'dead-letter' AND event_id = %s"
 
 
 @contextmanager
@@ -42,6 +46,17 @@ def had_effect(connection: Connection, consumer: str, event_id: str) -> bool:
         return False
     query = sql.SQL(_HAD).format(sql.Identifier(consumer, "inbox"))
     return connection.execute(query, (identity,)).fetchone() is not None
+
+
+def forget(connection: Connection, consumer: str, letter_id: str) -> None:
+    """Drop the outbox row of a settled letter, so that its relay never sends it again."""
+    try:
+        identity = UUID(letter_id)
+    except ValueError:
+        return
+    if consumer in CONSUMERS:
+        query = sql.SQL(_FORGET).format(sql.Identifier(consumer, "outbox"))
+        connection.execute(query, (identity,))
 
 
 def find_refusal(connection: Connection, consumer: str, replay: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 from ..console import BOLD, GREEN, RED, YELLOW, Console, ScriptError
 from ..stacks import Target
 from .choice import choose, is_filtered
-from .database import open_database
+from .database import forget, open_database
 from .letters import Letter, read_letters, settle
 from .lines import describe_value, event_of, printable
 from .reader import admin_client
@@ -72,12 +72,14 @@ async def _replay(target: Target, asked: argparse.Namespace, console: Console) -
 
 async def _discard(target: Target, asked: argparse.Namespace, console: Console) -> int:
     letters = await _wanted(target, asked, console)
-    async with open_producer(target.kafka) as producer:
-        for letter in letters:
-            if not asked.dry_run:
-                await settle(producer, letter, "discarded")
-            what = "would be discarded" if asked.dry_run else "discarded"
-            console.show(f"{_line(letter, console)}\n  -> {what}")
+    with open_database(target) as connection:
+        async with open_producer(target.kafka) as producer:
+            for letter in letters:
+                if not asked.dry_run:
+                    await settle(producer, letter, "discarded")
+                    forget(connection, letter.consumer, letter.id)
+                what = "would be discarded" if asked.dry_run else "discarded"
+                console.show(f"{_line(letter, console)}\n  -> {what}")
     console.show(_count(letters))
     return 0
 

@@ -30,10 +30,12 @@ async def start_client(client: _Client, bootstrap: str) -> None:
         async with asyncio.timeout(_START_LIMIT):
             await client.start()
     except (KafkaError, OSError, TimeoutError) as error:
-        why = type(error).__name__
-        raise StackAway(
-            f"Kafka at {bootstrap} does not answer ({why}); {HOW_TO_START_ONE}"
-        ) from None
+        raise broker_away(bootstrap, error) from None
+
+
+def broker_away(bootstrap: str, error: Exception) -> StackAway:
+    why = type(error).__name__
+    return StackAway(f"Kafka at {bootstrap} does not answer ({why}); {HOW_TO_START_ONE}")
 
 
 @asynccontextmanager
@@ -43,6 +45,8 @@ async def admin_client(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     try:
         await start_client(admin, bootstrap)
         yield admin
+    except (KafkaError, TimeoutError) as error:
+        raise broker_away(bootstrap, error) from None
     finally:
         await admin.close()
 
@@ -82,6 +86,8 @@ async def plain_consumer(
         await start_client(consumer, bootstrap)
         consumer.assign(list(partitions))
         yield consumer
+    except (KafkaError, TimeoutError) as error:
+        raise broker_away(bootstrap, error) from None
     finally:
         await consumer.stop()
 

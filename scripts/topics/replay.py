@@ -12,13 +12,14 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 from libs.asyncapi import CONSUMERS
 from libs.events import InvalidEvent, UnknownEventType, decode
 from libs.letter_format import REPLAY, REPLAY_FOR
 
-from .database import Connection, find_refusal, had_effect
+from .database import Connection, find_refusal, forget, had_effect
 from .letters import Letter, settle
 from .reader import REQUEST_MS, start_client
 
@@ -82,15 +83,20 @@ class Replayer:
             outcome = await self._send(letter)
         if outcome.settled:
             await settle(self.producer, letter, f"replayed: {outcome.what}")
+            forget(self.connection, letter.consumer, letter.id)
         return outcome
 
     async def _send(self, letter: Letter) -> Outcome:
         replay = str(uuid4())
         headers = [(REPLAY, replay.encode()), (REPLAY_FOR, letter.consumer.encode())]
-        async with asyncio.timeout(self.limit):
-            sent = await self.producer.send_and_wait(
-                letter.original_topic, letter.value, key=letter.key, headers=headers
-            )
+        try:
+            async with asyncio.timeout(self.limit):
+                sent = await self.producer.send_and_wait(
+                    letter.original_topic, letter.value, key=letter.key, headers=headers
+                )
+        except (KafkaError, TimeoutError) as error:
+            what = f"could not be sent ({type(error).__name__}); it stays on the list"
+            return Outcome(what, ok=False, settled=False)
         return await self._watch(letter, replay, sent)
 
     async def _watch(self, letter: Letter, replay: str, sent: RecordMetadata) -> Outcome:

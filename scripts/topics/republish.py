@@ -12,7 +12,7 @@ from .database import Connection
 _QUIET_LIMIT = 30.0
 _FIND: LiteralString = "SELECT count(*) FROM {} WHERE published_at >= %s"
 _AGAIN: LiteralString = "UPDATE {} SET published_at = NULL WHERE published_at >= %s"
-_WAITING: LiteralString = "SELECT count(*) FROM {} WHERE published_at IS NULL"
+_WAITING: LiteralString = "SELECT count(*) FROM {} WHERE published_at IS NULL AND refused IS NULL"
 
 
 def count_published(connection: Connection, service: str, since: datetime) -> int:

@@ -10,9 +10,7 @@ import pytest
 from libs.letter_format import LETTER_ID
 from tests.support.market import Json
 
-from .tools import Stand
-
-POISONED = {"catalog", "notifications", "payment", "shipping"}
+from .tools import POISONED, Stand
 
 
 @asynccontextmanager

@@ -23,6 +23,9 @@ from tests.support.market import Json, Market
 from tests.support.processes import ROOT
 from tests.support.waiting import eventually
 
+POISONED = {"catalog", "notifications", "payment", "shipping"}
+"""The groups that each make a dead letter of what can't be read in `order.events`."""
+
 Done = subprocess.CompletedProcess[str]
 
 
