@@ -57,7 +57,7 @@ def audit(target: Target, console: Console, limits: Limits) -> list[Outcome]:
             found = [rule.check(connection, parameters) for rule in SQL_RULES]
             rows = load_rows(connection)
             streams = read_topics(target, rows, console)
-            found.append(check_effects(connection, streams.letters.settled))
+            found.append(check_effects(connection, streams.letters.discarded))
         committed = asyncio.run(read_committed(target.kafka))
         found += _check_topics(connection, rows, streams, since)
         found += [check_lag(committed, streams), check_letters(streams.letters)]

@@ -19,9 +19,9 @@ WHERE type = ANY(%s) AND NOT EXISTS (SELECT 1 FROM {inbox} i WHERE i.event_id = 
 ORDER BY id"""
 
 
-def check_effects(connection: Connection, settled: Iterable[Letter]) -> Outcome:
+def check_effects(connection: Connection, discarded: Iterable[Letter]) -> Outcome:
     """But for those whose dead letter an operator has discarded."""
-    excused = {(letter.consumer, letter.event_id) for letter in settled}
+    excused = {(letter.consumer, letter.event_id) for letter in discarded}
     expected, breaches = 0, []
     for consumer, producer, types in _pairs():
         outbox, inbox = sql.Identifier(producer, "outbox"), sql.Identifier(consumer, "inbox")

@@ -38,10 +38,10 @@ def _expired(row: OutboxRow, begins: dict[Position, int]) -> bool:
 
 
 def find_unknown(rows: Iterable[OutboxRow], streams: Streams, since: float) -> list[Message]:
-    """Messages that no outbox row has, newer than what the outboxes keep, and not settled."""
+    """Messages that no outbox row has, newer than what the outboxes keep, and not discarded."""
     known = {_content(row) for row in rows}
     settled = {
-        (letter.original_topic, letter.key, letter.value) for letter in streams.letters.settled
+        (letter.original_topic, letter.key, letter.value) for letter in streams.letters.discarded
     }
     excused = {(topic, key, digest(value)) for topic, key, value in settled}
     return [
@@ -81,6 +81,10 @@ def check_lag(committed: dict[str, dict[Position, int]], streams: Streams) -> Ou
 
 
 def check_letters(letters: Letters) -> Outcome:
-    numbers = {"open": len(letters.open), "settled": len(letters.settled)}
+    numbers = {
+        "open": len(letters.open),
+        "replayed": len(letters.replayed),
+        "discarded": len(letters.discarded),
+    }
     breaches = [letter.named() for letter in letters.open]
     return Outcome("nothing is in a dead-letter topic", numbers, breaches)

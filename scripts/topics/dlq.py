@@ -10,7 +10,7 @@ from ..console import BOLD, GREEN, RED, YELLOW, Console, ScriptError
 from ..stacks import Target
 from .choice import choose, is_filtered
 from .database import forget, open_database
-from .letters import Letter, read_letters, settle
+from .letters import DISCARDED, Letter, read_letters, settle
 from .lines import describe_value, event_of, printable
 from .reader import admin_client
 from .replay import Replayer, open_producer
@@ -76,9 +76,9 @@ async def _discard(target: Target, asked: argparse.Namespace, console: Console) 
         async with open_producer(target.kafka) as producer:
             for letter in letters:
                 if not asked.dry_run:
-                    await settle(producer, letter, "discarded")
+                    await settle(producer, letter, DISCARDED)
                     forget(connection, letter.consumer, letter.id)
-                what = "would be discarded" if asked.dry_run else "discarded"
+                what = "would be discarded" if asked.dry_run else DISCARDED
                 console.show(f"{_line(letter, console)}\n  -> {what}")
     console.show(_count(letters))
     return 0

@@ -20,6 +20,8 @@ from .reader import find_partitions, read_to_end
 
 LETTER_TOPICS = tuple(dead_letter_topic(topic) for topic in TOPICS)
 
+HOW, DISCARDED = "how", "discarded"
+
 
 @dataclass(frozen=True)
 class Letter:
@@ -59,7 +61,8 @@ class Letter:
 @dataclass(frozen=True)
 class Letters:
     open: list[Letter]
-    settled: list[Letter]
+    replayed: list[Letter]
+    discarded: list[Letter]
 
 
 async def read_letters(bootstrap: str, topics: Iterable[str] = LETTER_TOPICS) -> Letters:
@@ -70,24 +73,26 @@ async def read_letters(bootstrap: str, topics: Iterable[str] = LETTER_TOPICS) ->
 def sort_letters(records: Iterable[ConsumerRecord]) -> Letters:
     """A letter that was sent twice (a relay may do so) is one letter."""
     letters: dict[str, Letter] = {}
-    settled: set[str] = set()
+    settled: dict[str, str] = {}
     for record in records:
         headers = _headers(record)
         if name := headers.get(SETTLED):
-            settled.add(name)
+            settled[name] = headers.get(HOW, "")
         else:
             letter = _letter(record, headers)
             letters[letter.id] = letter
     ordered = sorted(letters.values(), key=lambda letter: letter.time)
-    return Letters(
-        open=[letter for letter in ordered if letter.id not in settled],
-        settled=[letter for letter in ordered if letter.id in settled],
-    )
+    found = Letters([], [], [])
+    for letter in ordered:
+        how = settled.get(letter.id)
+        ended = found.discarded if how == DISCARDED else found.replayed
+        (found.open if how is None else ended).append(letter)
+    return found
 
 
 async def settle(producer: AIOKafkaProducer, letter: Letter, how: str) -> None:
     """Take a letter off the list; `how` is kept for whoever reads the topic."""
-    headers = [(SETTLED, letter.id.encode()), ("how", how.encode())]
+    headers = [(SETTLED, letter.id.encode()), (HOW, how.encode())]
     async with asyncio.timeout(15):
         await producer.send_and_wait(letter.topic, None, key=letter.key, headers=headers)
 

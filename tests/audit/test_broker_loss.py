@@ -15,4 +15,4 @@ async def test_lost_events_are_back_before_the_stack_counts_as_quiet(stand: Stan
     done = await stand.run("audit.py", "--wait", "60")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 missing" in done.stdout
-    assert "0 open, 0 settled" in done.stdout
+    assert "0 open, 0 replayed, 0 discarded" in done.stdout

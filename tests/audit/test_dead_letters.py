@@ -42,12 +42,16 @@ async def test_a_replay_fails_again_while_the_reason_lasts_then_takes_effect_onc
         assert letter["consumer"] == "catalog"
         assert letter["type"] == "order.paid"
         assert letter["key"] == str(letter["order_id"])
-        (named,) = [b for b in await stand.audit() if b.rule == "nothing is in a dead-letter topic"]
-        assert "order.paid for catalog: There is no reservation" in named.rows[0]
+        found = {breach.rule: breach.rows for breach in await stand.audit()}
+        (named,) = found["nothing is in a dead-letter topic"]
+        assert "order.paid for catalog: There is no reservation" in named
 
         failed = await stand.dlq("replay", letter["id"][:8])
         assert failed.returncode == 1
         assert "-> failed again: There is no reservation" in failed.stdout
+        found = {breach.rule: breach.rows for breach in await stand.audit()}
+        (named,) = found["every event has had its effect in each consumer"]
+        assert f"order {letter['order_id']}: order.paid" in named
     (again,) = await stand.letters("--consumer", "catalog")
     assert again["id"] != letter["id"]
 
