@@ -26,6 +26,7 @@ from .errors import (
     on_problem,
     on_validation_error,
 )
+from .event_loop import choose_event_loop
 from .events import TOPICS
 from .health import Check, broker_check, database_check
 from .http import ServiceClient, make_http_client
@@ -91,11 +92,14 @@ def create_service_app(
     handlers: Handlers | None = None,
     extras: Extras | None = None,
 ) -> FastAPI:
-    """The ASGI app of a service. Ends the process with exit code 2 when a setting is wrong.
+    """The ASGI app of a service. Ends the process with exit code 2 when a setting is wrong, or
+    the event loop is one that its database can't be used in.
 
     `extras` opens what only this service has (Redis, S3, loops of its own) and closes it again.
     """
     settings = load_settings(settings_class)
+    if tables:
+        choose_event_loop()
     configure_logging(name, level=settings.log_level, style=settings.log_format)
     if names := settings.default_secrets():
         log.warning("DEFAULT SECRETS IN USE, fit for a demo only: %s", ", ".join(names))

@@ -16,15 +16,14 @@ from dotenv import dotenv_values
 from .console import Console, ScriptError
 
 REPO = Path(__file__).resolve().parent.parent
-ENV_FILE = REPO / "deploy" / ".env"
+ENV_FILE = REPO / "deploy" / (os.environ.get("ENV_FILE") or ".env")
 DOCKER_GATEWAY, DOCKER_MAILHOG = "http://localhost", "http://localhost:8025"
+COMPOSE = "docker compose -f deploy/docker-compose.yaml --env-file deploy/.env"
+START_DOCKER = f"{COMPOSE} up -d --build"
 DEFAULT_DSN = "postgresql+psycopg://postgres:postgres@postgres:5432/appdb"
-_BOTH = (
-    "start Docker's stack (docker compose -f deploy/docker-compose.yaml --env-file deploy/.env "
-    "up -d --build) or the local one (python scripts/local.py up{})"
-)
-HOW_TO_START = _BOTH.format(", or this script with --local")
-HOW_TO_START_ONE = _BOTH.format("")
+_BOTH = f"start Docker's stack ({START_DOCKER}) or the local one (python scripts/local.py up"
+HOW_TO_START_ONE = f"{_BOTH})"
+HOW_TO_START = f"{_BOTH}, or this script with --local)"
 WINDOWS = "The local stack runs on Linux and macOS; on Windows use Docker or WSL (see README.md)."
 START_LIMIT = 60.0
 
@@ -47,12 +46,20 @@ class Target:
     info: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-def environment() -> dict[str, str]:
+def environment(env_file: Path = ENV_FILE) -> dict[str, str]:
     """`deploy/.env`, if there is one, under the environment's own variables."""
     from_file: dict[str, str | None] = {}
-    if ENV_FILE.exists():
-        from_file = dotenv_values(ENV_FILE, encoding="utf-8-sig")
+    if env_file.exists():
+        try:
+            from_file = dotenv_values(env_file, encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise ScriptError("deploy/.env is not UTF-8 text; save it as UTF-8") from None
     return {**{name: value or "" for name, value in from_file.items()}, **os.environ}
+
+
+def require_env_file() -> None:
+    if not ENV_FILE.exists():
+        raise ScriptError("deploy/.env is missing; make it: cp deploy/.env.example deploy/.env")
 
 
 def web_address(text: str) -> str:
@@ -66,12 +73,18 @@ def web_address(text: str) -> str:
 def docker_target(gateway: str | None = None, mailhog: str | None = None) -> Target:
     settings = environment()
     return Target(
-        gateway=gateway or DOCKER_GATEWAY,
-        mailhog=mailhog or DOCKER_MAILHOG,
+        gateway=gateway or _published("HTTP_PORT", "80", settings),
+        mailhog=mailhog or _published("MAILHOG_PORT", "8025", settings),
         internal_key=settings.get("SVC_INTERNAL_KEY") or "devkey",
         postgres_dsn=host_dsn(settings),
         kafka=host_kafka(settings),
     )
+
+
+def _published(variable: str, usual: str, settings: Mapping[str, str]) -> str:
+    """The address of a server whose port `deploy/.env` may set."""
+    port = settings.get(variable) or usual
+    return "http://localhost" if port == "80" else f"http://localhost:{port}"
 
 
 def host_dsn(settings: Mapping[str, str]) -> str:
@@ -88,7 +101,7 @@ def host_dsn(settings: Mapping[str, str]) -> str:
         ) from None
     if url.host == "postgres":
         url = url.set(host="localhost", port=port)
-    return url.render_as_string(hide_password=False)
+    return url.render_as_string(hide_password=False).replace(" ", "%20")  # libpq wants it so
 
 
 def host_kafka(settings: Mapping[str, str]) -> str:

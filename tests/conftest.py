@@ -1,5 +1,6 @@
 """One local stack for all tests, and the doors that they go through."""
 
+import inspect
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +18,45 @@ from .support.market import Market
 from .support.people import Customer, make_admin, make_customer
 
 Stack = dict[str, Any]
+BEHIND_THE_GATEWAY = {"api", "internal_key", "query", "publish", "events", "postgres_dsn"}
+"""Fixtures that take from `stack` only what any stack has."""
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Tests of Docker's stack need one."""
+    return True if collection_path.name == "docker" and not _on_docker() else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On Docker's stack run what goes through published ports only; the rest starts processes
+    of its own, or asks a service past the gateway."""
+    if not _on_docker():
+        return
+    kept = [item for item in items if isinstance(item, pytest.Function) and _is_for_any(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _on_docker() -> bool:
+    named = os.environ.get("STACK_JSON")
+    return bool(named) and "docker" in json.loads(Path(str(named)).read_text(encoding="utf-8"))
+
+
+def _is_for_any(item: pytest.Function) -> bool:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    if folder in ("e2e", "docker"):
+        return True
+    if folder in ("libs", "local_stack", "scripts"):
+        return False
+    needed = item.fixturenames
+    if "stack" not in needed or "stack" in inspect.signature(item.function).parameters:
+        return False
+    definitions = item._fixtureinfo.name2fixturedefs
+    return all(
+        "stack" not in definitions[name][-1].argnames
+        for name in needed
+        if name in definitions and name not in BEHIND_THE_GATEWAY
+    )
 
 
 @pytest.fixture(scope="session")

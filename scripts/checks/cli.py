@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..console import Console, ScriptError
 from ..stacks import REPO, WINDOWS
+from .docker import docker_stack
 from .report import Report
 from .static import Check, migration_checks, run_check, static_checks
 from .tests import run_tests
@@ -22,6 +23,8 @@ def main(console: Console) -> int:
     checks = static_checks()
     if asked.only or asked.fast:
         return _check_only([checks[name] for name in asked.only or checks], report)
+    if asked.docker:
+        return _test_on_docker(for_pytest, report)
     return _check_and_test(list(checks.values()), for_pytest, report)
 
 
@@ -32,6 +35,11 @@ def _parser() -> argparse.ArgumentParser:
         description="All checks and all tests, on a local stack of their own.",
         epilog=EPILOG,
         allow_abbrev=False,
+    )
+    root.add_argument(
+        "--docker",
+        action="store_true",
+        help="the tests that can, against Docker's stack: built, brought up, and down again",
     )
     root.add_argument("--fast", action="store_true", help=f"no tests, only {', '.join(names)}")
     root.add_argument(
@@ -46,6 +54,13 @@ def _check_only(checks: Sequence[Check], report: Report) -> int:
             report.add(outcome)
     report.line(report.verdict())
     return 1 if report.failed else 0
+
+
+def _test_on_docker(arguments: Sequence[str], report: Report) -> int:
+    with docker_stack(report) as stack_file:
+        code, summary = run_tests(arguments, {"STACK_JSON": str(stack_file)}, report)
+    report.line(summary or f"pytest ended with code {code} and no summary")
+    return code
 
 
 def _check_and_test(checks: Sequence[Check], arguments: Sequence[str], report: Report) -> int:

@@ -2,7 +2,7 @@ import pytest
 
 from .conftest import REPO, Run
 
-MODULES = {"bootstrap.py", "console.py", "stacks.py"}
+MODULES = {"bootstrap.py", "compose.py", "console.py", "stacks.py"}
 SCRIPTS = sorted({path.name for path in (REPO / "scripts").glob("*.py")} - MODULES)
 
 

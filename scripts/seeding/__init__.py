@@ -1,0 +1,1 @@
+"""The migrations of all services, as `scripts/seed.py` runs them."""
