@@ -37,7 +37,7 @@ class DeadLetters:
             letter_id,
             "dead-letter",
             dead_letter_topic(record.topic),
-            key=record.key,
+            key=_key(record),
             value=record.value,
             headers={
                 LETTER_ID: str(letter_id),
@@ -51,6 +51,11 @@ class DeadLetters:
             extra=fields(topic=record.topic, offset=record.offset, reason=words),
         )
         return True
+
+
+def _key(record: ConsumerRecord) -> bytes | None:
+    """Its own; an empty one for a message of nothing at all, which our producer refuses to send."""
+    return b"" if record.key is None and record.value is None else record.key
 
 
 def _printable(reason: str) -> str:

@@ -16,7 +16,8 @@ _FIND: LiteralString = """
 SELECT table_schema FROM information_schema.tables
 WHERE table_name = 'outbox' ORDER BY table_schema"""
 _ROWS: LiteralString = """
-SELECT {name} AS service, id, event_id, type, topic, key, md5(value) AS digest, partition,
+SELECT {name} AS service, id, event_id, type, topic, coalesce(key, '') AS key,
+       md5(coalesce(value, '')) AS digest, partition,
        "offset", published_at IS NOT NULL AS published, refused
 FROM {table}"""
 
@@ -27,8 +28,8 @@ class OutboxRow(NamedTuple):
     event_id: UUID
     type: str
     topic: str
-    key: bytes | None
-    digest: str | None
+    key: bytes
+    digest: str
     partition: int | None
     offset: int | None
     published: bool

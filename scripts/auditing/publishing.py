@@ -40,10 +40,10 @@ def _expired(row: OutboxRow, begins: dict[Position, int]) -> bool:
 def find_unknown(rows: Iterable[OutboxRow], streams: Streams, since: float) -> list[Message]:
     """Messages that no outbox row has, newer than what the outboxes keep, and not discarded."""
     known = {_content(row) for row in rows}
-    settled = {
-        (letter.original_topic, letter.key, letter.value) for letter in streams.letters.discarded
+    excused = {
+        (letter.original_topic, letter.key or b"", digest(letter.value))
+        for letter in streams.letters.discarded
     }
-    excused = {(topic, key, digest(value)) for topic, key, value in settled}
     return [
         message
         for message in streams.messages
@@ -53,7 +53,7 @@ def find_unknown(rows: Iterable[OutboxRow], streams: Streams, since: float) -> l
     ]
 
 
-def _content(row: OutboxRow) -> tuple[str, UUID, bytes | None, str | None]:
+def _content(row: OutboxRow) -> tuple[str, UUID, bytes, str]:
     return row.topic, row.event_id, row.key, row.digest
 
 

@@ -26,8 +26,8 @@ class Message(NamedTuple):
     offset: int
     timestamp: int
     event_id: UUID | None
-    key: bytes | None
-    digest: str | None
+    key: bytes
+    digest: str
 
     def named(self) -> str:
         event = f" (event {self.event_id})" if self.event_id else ""
@@ -77,7 +77,7 @@ def _message(record: ConsumerRecord) -> Message:
         record.offset,
         record.timestamp,
         _event_id(value),
-        record.key,
+        record.key or b"",
         digest(value),
     )
 
@@ -89,5 +89,6 @@ def _event_id(value: bytes | None) -> UUID | None:
         return None
 
 
-def digest(value: bytes | None) -> str | None:
-    return None if value is None else hashlib.md5(value, usedforsecurity=False).hexdigest()
+def digest(value: bytes | None) -> str:
+    """A null value counts as an empty one: brokers and clients differ in what they make of it."""
+    return hashlib.md5(value or b"", usedforsecurity=False).hexdigest()

@@ -94,7 +94,7 @@ async def settle(producer: AIOKafkaProducer, letter: Letter, how: str) -> None:
     """Take a letter off the list; `how` is kept for whoever reads the topic."""
     headers = [(SETTLED, letter.id.encode()), (HOW, how.encode())]
     async with asyncio.timeout(15):
-        await producer.send_and_wait(letter.topic, None, key=letter.key, headers=headers)
+        await producer.send_and_wait(letter.topic, b"", key=letter.key, headers=headers)
 
 
 def _headers(record: ConsumerRecord) -> dict[str, str]:

@@ -21,7 +21,7 @@ from libs.letter_format import REPLAY, REPLAY_FOR
 
 from .database import Connection, find_refusal, forget, had_effect
 from .letters import Letter, settle
-from .reader import REQUEST_MS, start_client
+from .reader import REQUEST_MS, broker_away, start_client
 
 LIMIT = 15.0
 _PAUSE = 0.1
@@ -49,6 +49,8 @@ async def open_producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
     try:
         await start_client(producer, bootstrap)
         yield producer
+    except (KafkaError, TimeoutError) as error:
+        raise broker_away(bootstrap, error) from None
     finally:
         await producer.stop()
 

@@ -117,6 +117,18 @@ async def test_a_poison_message_is_shown_and_discarded_and_no_breach_any_more(
     assert await stand.audit(wait=20) == []
 
 
+async def test_a_message_without_a_key_or_a_value_can_be_replayed_and_discarded(
+    stand: Stand,
+) -> None:
+    await stand.publish.raw("order.events", b"no key")
+    await stand.publish.nothing("order.events")
+    assert len(await stand.wait_for_letters(2 * len(POISONED))) == 2 * len(POISONED)
+    done = await stand.dlq("replay", "--consumer", "payment")
+    assert done.stdout.count("-> failed again: ") == 2
+    assert (await stand.dlq("discard", "--all")).returncode == 0
+    assert await stand.audit(wait=20) == []
+
+
 @pytest.mark.parametrize("action", ["replay", "discard"])
 async def test_nothing_happens_to_letters_that_were_not_chosen(stand: Stand, action: str) -> None:
     done = await stand.dlq(action)
