@@ -1,13 +1,16 @@
 """The database: one engine a process, one transaction a unit of work."""
 
 import asyncio
+import select
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import DateTime, MetaData, func
+from sqlalchemy import DateTime, MetaData, event, func
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncSession,
@@ -67,6 +70,7 @@ class Database:
             hide_parameters=True,
             connect_args=connection_options(settings) | {"application_name": service},
         )
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._limit = settings.transaction_timeout
@@ -101,6 +105,21 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Let the pool connect anew where the server has hung up: after a restart of the database no
+    request fails on a connection of before. The socket says so, without a round trip."""
+    if _is_readable(connection.driver_connection.fileno()):
+        raise DisconnectionError("the server has closed the connection")
+
+
+def _is_readable(socket: int) -> bool:
+    if sys.platform == "win32":
+        return bool(select.select([socket], [], [], 0)[0])
+    poll = select.poll()  # select() can't watch a number above 1023
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 _QUEUES = "queues"

@@ -43,7 +43,7 @@ class Compose:
         """SIGKILL to the container's process, as when it dies by itself."""
         pid = str(self.inspect(name)["State"]["Pid"])
         image = self.inspect("order")["Image"]
-        shell = ("run", "--rm", "--privileged", "--pid=host", "--user=0", "--entrypoint", "sh")
+        shell = ("run", "--rm", "--pid=host", "--user=0", "--entrypoint", "sh")
         self.docker(*shell, image, "-c", f"kill -9 {pid}")
 
     def _run(self, *command: str) -> str:

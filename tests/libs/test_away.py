@@ -1,5 +1,6 @@
 """What a service needs is away, at the start or later; or its tables are not there yet."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -113,3 +114,24 @@ async def test_a_relay_without_its_broker_says_so(
             return bool(checks["loop relay"] != "ok")
 
         await eventually(failing, what="a relay that says it fails")
+
+
+async def test_no_request_fails_on_connections_of_before_the_database_restarted(
+    customer: Customer, query: Query
+) -> None:
+    """Ended sessions are what a restart leaves behind."""
+    path = "/order/v1/orders"
+    await asyncio.gather(*(customer.get(path) for _ in range(8)))
+    pooled = "application_name = 'order' AND state = 'idle'"
+    ended = await query(
+        f"SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE {pooled}"  # noqa: S608
+    )
+    assert ended
+
+    async def gone() -> bool:
+        left = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)"
+        return (await query(left, [pid for pid, _ in ended]))[0][0] == 0
+
+    await eventually(gone)
+    answers = await asyncio.gather(*(customer.get(path) for _ in range(8)))
+    assert [answer.status_code for answer in answers] == [200] * 8
