@@ -10,8 +10,8 @@ from typing import Any
 
 from .events import EVENT_TYPES, TOPICS, EventData
 
-_PRODUCERS = {"order.events": "order", "payment.events": "payment", "shipping.events": "shipping"}
-_CONSUMERS = {
+PRODUCERS = {"order.events": "order", "payment.events": "payment", "shipping.events": "shipping"}
+CONSUMERS = {
     "catalog": ("order.created", "order.paid", "order.cancelled"),
     "notifications": (
         "order.created",
@@ -73,7 +73,7 @@ def _envelope(data: type[EventData]) -> Json:
         "properties": {
             "specversion": {"const": "1.0"},
             "id": {"type": "string", "format": "uuid"},
-            "source": {"const": f"/{_PRODUCERS[data.topic]}"},
+            "source": {"const": f"/{PRODUCERS[data.topic]}"},
             "type": {"const": data.type},
             "subject": {"type": "string", "description": "the order id"},
             "time": {"type": "string", "format": "date-time"},
@@ -101,9 +101,9 @@ def _inlined(schema: Json) -> Json:
 
 def _operations() -> Json:
     operations: Json = {}
-    for topic, service in _PRODUCERS.items():
+    for topic, service in PRODUCERS.items():
         operations[f"{service}.send"] = _operation("send", topic, _types_of(topic))
-    for service, wanted in _CONSUMERS.items():
+    for service, wanted in CONSUMERS.items():
         for topic in TOPICS:
             if types := [name for name in wanted if name in _types_of(topic)]:
                 operations[f"{service}.receive.{topic}"] = _operation("receive", topic, types)

@@ -22,6 +22,7 @@ from .errors import Conflict, NotFound, Unavailable, database_unavailable
 from .events import Event, EventData, InvalidEvent, UnknownEventType, decode
 from .inbox import InboxMixin, claim
 from .kafka import REQUEST_TIMEOUT_MS, close_client, ensure_topics
+from .letter_format import is_for
 from .logging import describe_error, fields, get_logger, request_id_var
 from .loops import Backoff, Loop
 from .metrics import EVENTS_CONSUMED
@@ -123,21 +124,7 @@ class EventConsumer:
 
     async def _apply(self, records: Sequence[ConsumerRecord]) -> None:
         """Claim the events, let them take effect in order, and commit it all at once."""
-        events: dict[UUID, Event[EventData]] = {}
-        buried: list[tuple[ConsumerRecord, str]] = []
-        ignored = 0
-        for record in records:
-            try:
-                event = decode(record.value)
-            except InvalidEvent as invalid:
-                buried.append((record, str(invalid)))
-            except UnknownEventType:
-                ignored += 1
-            else:
-                if type(event.data) in self._handlers:
-                    events.setdefault(event.id, event)
-                else:
-                    ignored += 1
+        events, buried = self._sort(records)
         if events or buried:
             async with self._database.transaction() as session:
                 new = await claim(session, self._inbox, events)
@@ -147,7 +134,28 @@ class EventConsumer:
                 for record, reason in buried:
                     await self._add_letter(session, record, reason)
             self._count(events, new)
+
+    def _sort(
+        self, records: Sequence[ConsumerRecord]
+    ) -> tuple[dict[UUID, Event[EventData]], list[tuple[ConsumerRecord, str]]]:
+        """(the events that are for us, in order; what can't be read, and why)"""
+        events: dict[UUID, Event[EventData]] = {}
+        buried: list[tuple[ConsumerRecord, str]] = []
+        ignored = 0
+        for record in records:
+            try:
+                event = decode(record.value) if is_for(record, self._service) else None
+            except InvalidEvent as invalid:
+                buried.append((record, str(invalid)))
+            except UnknownEventType:
+                ignored += 1
+            else:
+                if event and type(event.data) in self._handlers:
+                    events.setdefault(event.id, event)
+                else:
+                    ignored += 1
         self._counted("ignored", ignored)
+        return events, buried
 
     async def _handle(self, session: AsyncSession, event: Event[EventData]) -> None:
         token = request_id_var.set(event.request_id)

@@ -10,6 +10,8 @@ from .logging import fields, get_logger
 
 log = get_logger(__name__)
 
+_COMMIT_LIMIT = 10.0
+
 
 def rewind(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
     for record in reversed(records):
@@ -20,13 +22,17 @@ def rewind(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> Non
 
 
 async def commit(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
-    """Later than the effects; when it fails, the inbox drops what comes again."""
+    """Later than the effects; when it fails, the inbox drops what comes again.
+
+    Raises TimeoutError without an answer: a client that has lost its group for good (a broker that
+    came back without its memory) would go on for ever, each batch that long, and commit nothing.
+    """
     if not records:
         return
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(_COMMIT_LIMIT):
             await consumer.commit(_next_offsets(records))
-    except (KafkaError, TimeoutError) as error:
+    except KafkaError as error:
         log.warning("offset commit failed", extra=fields(error=type(error).__name__))
 
 

@@ -7,7 +7,7 @@ from aiokafka import ConsumerRecord
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .inbox import InboxMixin, claim
-from .kafka import dead_letter_topic
+from .letter_format import CONSUMER, LETTER_ID, REASON, REPLAY, dead_letter_topic
 from .logging import fields, get_logger
 from .outbox import Outbox
 
@@ -29,6 +29,7 @@ class DeadLetters:
         claimed, not its event's id, so that a replay of it can still take effect."""
         letter_id = _identity(record, self._service)
         words = _printable(reason)
+        replay = _printable((dict(record.headers).get(REPLAY) or b"").decode(errors="replace"))
         if not await claim(session, self._inbox, [letter_id]):
             return False
         self._outbox.add_message(
@@ -36,15 +37,25 @@ class DeadLetters:
             letter_id,
             "dead-letter",
             dead_letter_topic(record.topic),
-            key=record.key,
+            key=_key(record),
             value=record.value,
-            headers={"reason": words, "consumer": self._service},
+            headers={
+                LETTER_ID: str(letter_id),
+                REASON: words,
+                CONSUMER: self._service,
+                **({REPLAY: replay} if replay else {}),
+            },
         )
         log.error(
             "message dead-lettered",
             extra=fields(topic=record.topic, offset=record.offset, reason=words),
         )
         return True
+
+
+def _key(record: ConsumerRecord) -> bytes | None:
+    """Its own; an empty one for a message of nothing at all, which our producer refuses to send."""
+    return b"" if record.key is None and record.value is None else record.key
 
 
 def _printable(reason: str) -> str:

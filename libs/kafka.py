@@ -9,24 +9,16 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
 from .config import ServiceSettings
+from .letter_format import dead_letter_topic, is_dead_letter_topic
 from .logging import fields, get_logger
 
 log = get_logger(__name__)
 
-DLQ_SUFFIX = ".dlq"
 REQUEST_TIMEOUT_MS = 10_000
 _CLOSE_LIMIT = 5.0
 _TOPIC_ALREADY_EXISTS = 36
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Above the broker's usual 1 MB, so that its largest message still fits a dead-letter topic."""
-
-
-def dead_letter_topic(topic: str) -> str:
-    return topic + DLQ_SUFFIX
-
-
-def is_dead_letter_topic(topic: str) -> bool:
-    return topic.endswith(DLQ_SUFFIX)
 
 
 def make_producer(settings: ServiceSettings, service: str) -> AIOKafkaProducer:

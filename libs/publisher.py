@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
-from .kafka import is_dead_letter_topic
+from .letter_format import is_dead_letter_topic
 from .logging import fields, get_logger
 from .loops import Loop
 from .metrics import EVENTS_PUBLISHED

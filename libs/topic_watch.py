@@ -8,7 +8,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from .config import ServiceSettings
-from .kafka import REQUEST_TIMEOUT_MS, is_dead_letter_topic
+from .kafka import REQUEST_TIMEOUT_MS
+from .letter_format import is_dead_letter_topic
 from .outbox_rows import Position
 
 _READ_SECONDS = 1.0

@@ -14,7 +14,9 @@ RED, GREEN, YELLOW, BOLD, DIM = "31", "32", "33", "1", "2"
 
 
 class ScriptError(Exception):
-    """Ends a script with exit code 1; the message is one readable line."""
+    """Ends a script with this exit code; the message is one readable line."""
+
+    code = 1
 
 
 class Console:
@@ -54,6 +56,11 @@ class Console:
         elif time.monotonic() >= self._next:
             self.show(text)
 
+    def note(self, text: str) -> None:
+        """For people only: nothing where output is read by a program."""
+        if self.terminal:
+            self.show(self.paint(text, DIM))
+
     def error(self, text: str) -> None:
         self._clear()
         self.stream.flush()
@@ -77,7 +84,7 @@ def run_script(main: Callable[[Console], int]) -> int:
         return main(console)
     except ScriptError as error:
         console.error(str(error))
-        return 1
+        return error.code
     except KeyboardInterrupt:
         console.error("interrupted")
         return 130

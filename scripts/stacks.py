@@ -21,12 +21,17 @@ DOCKER_GATEWAY, DOCKER_MAILHOG = "http://localhost", "http://localhost:8025"
 COMPOSE = "docker compose -f deploy/docker-compose.yaml --env-file deploy/.env"
 START_DOCKER = f"{COMPOSE} up -d --build"
 DEFAULT_DSN = "postgresql+psycopg://postgres:postgres@postgres:5432/appdb"
-HOW_TO_START = (
-    f"start Docker's stack ({START_DOCKER}) or the local one (python scripts/local.py up, or this "
-    "script with --local)"
-)
+_BOTH = f"start Docker's stack ({START_DOCKER}) or the local one (python scripts/local.py up"
+HOW_TO_START_ONE = f"{_BOTH})"
+HOW_TO_START = f"{_BOTH}, or this script with --local)"
 WINDOWS = "The local stack runs on Linux and macOS; on Windows use Docker or WSL (see README.md)."
 START_LIMIT = 60.0
+
+
+class StackAway(ScriptError):  # noqa: N818
+    """There is no stack to talk to."""
+
+    code = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Target:
     mailhog: str
     internal_key: str
     postgres_dsn: str
+    kafka: str
     info: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
@@ -71,6 +77,7 @@ def docker_target(gateway: str | None = None, mailhog: str | None = None) -> Tar
         mailhog=mailhog or _published("MAILHOG_PORT", "8025", settings),
         internal_key=settings.get("SVC_INTERNAL_KEY") or "devkey",
         postgres_dsn=host_dsn(settings),
+        kafka=host_kafka(settings),
     )
 
 
@@ -97,6 +104,32 @@ def host_dsn(settings: Mapping[str, str]) -> str:
     return url.render_as_string(hide_password=False).replace(" ", "%20")  # libpq wants it so
 
 
+def host_kafka(settings: Mapping[str, str]) -> str:
+    """KAFKA_BOOTSTRAP as it is reached from outside of Docker's network."""
+    host, _, port = (settings.get("KAFKA_BOOTSTRAP") or "kafka:9092").rpartition(":")
+    return (
+        f"localhost:{settings.get('KAFKA_PORT') or port}" if host == "kafka" else f"{host}:{port}"
+    )
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Options for a script that only looks at a stack that is up."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--local", action="store_true", help="the local stack")
+    where.add_argument("--docker", action="store_true", help="Docker's stack")
+    parser.epilog = "Without --local and --docker: the local stack when it is up, else Docker's."
+
+
+def chosen_target(asked: argparse.Namespace) -> Target:
+    """What `add_choice` let the user choose. Raises StackAway without a local stack."""
+    if asked.docker or (sys.platform == "win32" and not asked.local):
+        return docker_target()
+    found = running_local_target()
+    if found is None and asked.local:
+        raise StackAway("No local stack is up; start one: python scripts/local.py up")
+    return found or docker_target()
+
+
 def running_local_target() -> Target | None:
     """The local stack that is up now; one that is starting or stopping is waited for."""
     if sys.platform == "win32":
@@ -107,7 +140,7 @@ def running_local_target() -> Target | None:
     deadline = time.monotonic() + START_LIMIT
     while folder.is_running():
         if info := folder.read():
-            return _local(info)
+            return target_of(info)
         if time.monotonic() > deadline:
             raise ScriptError(f"the local stack in {folder.path} is neither up nor gone")
         time.sleep(0.1)
@@ -130,17 +163,19 @@ def local_target(console: Console) -> Iterator[Target]:
             info = stack.start()
         except StackError as error:
             raise ScriptError(f"The local stack can't start: {error}") from None
-        yield _local(info)
+        yield target_of(info)
     finally:
         console.progress("stopping the local stack")
         stack.stop()
 
 
-def _local(info: Mapping[str, Any]) -> Target:
+def target_of(info: Mapping[str, Any]) -> Target:
+    """The stack that a `stack.json` tells of."""
     return Target(
         gateway=info["gateway"],
         mailhog=info["mailhog"],
         internal_key=info["env"]["SVC_INTERNAL_KEY"],
         postgres_dsn=info["postgres_dsn"],
+        kafka=info["kafka"],
         info=info,
     )

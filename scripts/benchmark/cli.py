@@ -5,11 +5,16 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from ..auditing.audit import Limits, audit
+from ..auditing.outcome import Outcome
+from ..auditing.quiet import wait_until_quiet
+from ..auditing.report import all_hold, as_data, show_outcomes
 from ..console import Console, ScriptError
 from ..stacks import (
     DOCKER_GATEWAY,
+    StackAway,
     Target,
     docker_target,
     local_target,
@@ -22,6 +27,8 @@ from .recorder import Pace, Recorder
 from .report import Result, print_result
 from .usage import Usage, measure
 from .world import World, make_world
+
+AUDIT_WAIT = 30.0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,15 +73,26 @@ def main(console: Console) -> int:
 def _bench(target: Target, asked: argparse.Namespace, console: Console) -> int:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         result = runner.run(bench(target, asked.flows, asked.concurrency, console))
+    outcomes = _audit(target, console)
     if asked.json:
-        print(json.dumps(result.data(), indent=2))
+        print(json.dumps({**result.data(), "audit": as_data(outcomes)}, indent=2))
     else:
         console.show("")
         print_result(result)
+        show_outcomes(outcomes, console, only_broken=True)
     if result.recorder.errors:
         count = result.recorder.errors.total()
         raise ScriptError(f"{count} of {asked.flows} flows did not finish")
-    return 0
+    return 0 if all_hold(outcomes) else 1
+
+
+def _audit(target: Target, console: Console) -> Sequence[Outcome]:
+    """Of a stack whose databases and broker can't be reached from here, that is said."""
+    try:
+        wait_until_quiet(target, console, AUDIT_WAIT)
+        return audit(target, console, Limits.read(target))
+    except StackAway as away:
+        return [Outcome("audit", {}, skipped=str(away))]
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

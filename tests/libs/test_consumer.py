@@ -80,6 +80,14 @@ async def test_a_poison_message_goes_to_the_dead_letters_once_a_consumer(
         assert dict(letter.headers)["reason"]
 
 
+async def test_a_message_of_nothing_goes_to_the_dead_letters_and_blocks_no_relay(
+    publish: Publisher, events: EventLog
+) -> None:
+    await publish.nothing(TOPIC)
+    for letter in (await _letters(events, b"")).values():
+        assert letter.value is None
+
+
 async def test_a_message_that_no_handler_can_take_is_buried_and_the_next_one_taken(
     market: Market, publish: Publisher, events: EventLog
 ) -> None:

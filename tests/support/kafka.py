@@ -41,6 +41,14 @@ class Publisher:
     ) -> Any:
         return await self._producer.send_and_wait(topic, value, key=key, headers=headers)
 
+    async def nothing(self, topic: str) -> None:
+        """A message with neither key nor value: aiokafka refuses it, other clients send it."""
+        accumulator = self._producer._message_accumulator
+        await self._producer.client._wait_on_metadata(topic)
+        place = TopicPartition(topic, 0)
+        sent = await accumulator.add_message(place, None, None, timeout=10, headers=[])
+        await sent
+
 
 class EventLog:
     """What is in the topics (dead letters too): read from the beginning, kept as it comes."""

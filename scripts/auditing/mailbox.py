@@ -1,0 +1,46 @@
+"""What MailHog got: a mail that came twice shows by its Message-ID."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from .outcome import Outcome
+
+RULE = "no mail came twice"
+_PAGE = 250
+
+
+def check_mailbox(mailhog: str, allowed: int, progress: Callable[[int], None]) -> Outcome:
+    """`allowed` mails may have come twice: when a mailer dies between the server's answer and its
+    mark, it has to send again, with the same Message-ID."""
+    try:
+        message_ids = _read(mailhog, progress)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        return Outcome(RULE, {}, skipped=f"no answer from {mailhog} ({type(error).__name__})")
+    times = Counter(message_ids.values())
+    doubled = [f"{name} came {count} times" for name, count in sorted(times.items()) if count > 1]
+    numbers = {"mails": len(message_ids), "twice": len(doubled)}
+    return Outcome(RULE, numbers, doubled if len(doubled) > allowed else ())
+
+
+def _read(mailhog: str, progress: Callable[[int], None]) -> dict[str, str]:
+    """MailHog's id and Message-ID of each mail; pages shift when a mail comes meanwhile."""
+    found: dict[str, str] = {}
+    with httpx.Client(base_url=mailhog, timeout=30, trust_env=False) as http:
+        start, total = 0, 1
+        while start < total:
+            page = {"start": start, "limit": _PAGE}
+            body = http.get("/api/v2/messages", params=page).raise_for_status().json()
+            items = body["items"]
+            found |= {str(item["ID"]): _message_id(item) for item in items}
+            start, total = start + max(1, len(items)), int(body["total"])
+            progress(len(found))
+    return {identity: name for identity, name in found.items() if name}
+
+
+def _message_id(item: dict[str, Any]) -> str:
+    headers = {name.lower(): values for name, values in item["Content"]["Headers"].items()}
+    values = headers.get("message-id") or [""]
+    return str(values[0])

@@ -1,0 +1,13 @@
+"""Dead letters, republishing and following events: `python scripts/events.py`."""
+
+import sys
+
+from bootstrap import ensure_environment  # type: ignore[import-not-found]
+
+ensure_environment()
+
+from scripts.console import run_script
+from scripts.topics.cli import main
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))
