@@ -46,12 +46,13 @@ class Target:
     info: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-def environment(env_file: Path = ENV_FILE) -> dict[str, str]:
+def environment(env_file: Path | None = None) -> dict[str, str]:
     """`deploy/.env`, if there is one, under the environment's own variables."""
     from_file: dict[str, str | None] = {}
-    if env_file.exists():
+    file = env_file or ENV_FILE
+    if file.exists():
         try:
-            from_file = dotenv_values(env_file, encoding="utf-8-sig")
+            from_file = dotenv_values(file, encoding="utf-8-sig")
         except UnicodeDecodeError:
             raise ScriptError("deploy/.env is not UTF-8 text; save it as UTF-8") from None
     return {**{name: value or "" for name, value in from_file.items()}, **os.environ}

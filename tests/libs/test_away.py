@@ -130,7 +130,7 @@ async def test_no_request_fails_on_connections_of_before_the_database_restarted(
 
     async def gone() -> bool:
         left = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)"
-        return bool((await query(left, [pid for pid, _ in ended]))[0][0] == 0)
+        return await query(left, [pid for pid, _ in ended]) == [(0,)]
 
     await eventually(gone)
     answers = await asyncio.gather(*(customer.get(path) for _ in range(8)))

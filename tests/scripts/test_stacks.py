@@ -45,3 +45,15 @@ def test_the_environment_file_may_come_from_windows(
     settings = stacks.environment()
     assert settings["POSTGRES_DSN"] == "x"
     assert settings["SVC_INTERNAL_KEY"] == "from-environment"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "localhost:9092"),
+        ({"KAFKA_BOOTSTRAP": "kafka:9092", "KAFKA_PORT": "19092"}, "localhost:19092"),
+        ({"KAFKA_BOOTSTRAP": "broker.x.com:1", "KAFKA_PORT": "19092"}, "broker.x.com:1"),
+    ],
+)
+def test_kafka_is_reached_from_outside_of_docker(settings: dict[str, str], expected: str) -> None:
+    assert stacks.host_kafka(settings) == expected
