@@ -4,6 +4,7 @@ No transaction is open while SMTP talks: a batch is taken by a lease, and settle
 whose holder died is sent again after the lease, under the same Message-ID.
 """
 
+import asyncio
 import time
 
 from libs.db import Database
@@ -20,8 +21,8 @@ from .smtp import COMMANDS_A_MAIL, MailServer, ServerAway
 log = get_logger(__name__)
 
 _BATCH = 20
-_UNMARKED_SECONDS = 1.0
-"""How long a mail that is out may wait to be marked so, together with those after it."""
+_MOST_UNMARKED = 5
+"""How many mails may be out while those before them are being marked so: what a kill doubles."""
 
 
 class Mailer:
@@ -65,7 +66,7 @@ class Mailer:
     async def _send_until(self, loop: Loop, waiting: list[Mail], last_start: float) -> None:
         """Work through `waiting`; what is left in it was not touched."""
         sent: list[Mail] = []
-        marked_at = time.monotonic()
+        marking: asyncio.Task[None] | None = None
         try:
             while waiting and time.monotonic() < last_start:
                 loop.checkpoint()
@@ -77,10 +78,15 @@ class Mailer:
                     await self._settle(loop, unsent)
                     continue
                 sent.append(mail)
-                if time.monotonic() - marked_at > _UNMARKED_SECONDS:
-                    await self._settle(loop, mailqueue.mark_sent(sent))
-                    sent, marked_at = [], time.monotonic()
+                if marking and not marking.done() and len(sent) < _MOST_UNMARKED:
+                    continue
+                if marking:
+                    await marking
+                marking = asyncio.create_task(self._settle(loop, mailqueue.mark_sent(sent)))
+                sent = []
         finally:
+            if marking:
+                await marking
             if sent:
                 await self._settle(loop, mailqueue.mark_sent(sent))
 
