@@ -103,7 +103,7 @@ def test_compose_takes_an_env_file_as_windows_writes_it(
     done = subprocess.run(
         [*command, "config", "--format", "json"],
         cwd=compose.folder,
-        env={**compose.plain_env, "ENV_FILE": str(file)},
+        env={**compose.plain_env, "SERVICES_ENV_FILE": str(file)},
         capture_output=True,
         text=True,
         timeout=30,
