@@ -46,7 +46,7 @@ def _is_for_any(item: pytest.Function) -> bool:
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
     if folder in ("e2e", "docker"):
         return True
-    if folder in ("faults", "libs", "local_stack", "scripts"):
+    if folder in ("libs", "local_stack", "scripts"):
         return False
     needed = item.fixturenames
     if "stack" not in needed or "stack" in inspect.signature(item.function).parameters:
