@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ from .support.people import Customer, make_admin, make_customer
 Stack = dict[str, Any]
 BEHIND_THE_GATEWAY = {"api", "internal_key", "query", "publish", "events", "postgres_dsn"}
 """Fixtures that take from `stack` only what any stack has."""
+
+
+def pytest_configure() -> None:
+    """Started in the background we ignore Ctrl-C, and so would the scripts that the tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
