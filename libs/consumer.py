@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .config import ServiceSettings
-from .consumer_place import commit, count_lag, rewind
+from .consumer_place import PlaceWatch, commit, count_lag, rewind
 from .db import Database
 from .dead_letters import DeadLetters
 from .errors import Conflict, NotFound, Unavailable, database_unavailable
@@ -78,7 +78,7 @@ class EventConsumer:
             await close_client(consumer)
 
     async def _consume(self, consumer: AIOKafkaConsumer, loop: Loop) -> None:
-        backoff = Backoff()
+        backoff, watch = Backoff(), PlaceWatch()
         while True:
             with loop.waiting():
                 batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
@@ -93,6 +93,7 @@ class EventConsumer:
                 continue
             backoff.reset()
             await commit(consumer, records)
+            await watch.start_over_where_lost(consumer)
             loop.progressed(lag=await count_lag(consumer))
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
