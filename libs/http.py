@@ -1,5 +1,6 @@
 """HTTP between services: one client a process, the internal key and the request id go along."""
 
+import asyncio
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -55,20 +56,22 @@ class ServiceClient:
     ) -> httpx.Response:
         """The answer, if it is a success or one of the statuses that the caller knows.
 
-        Raises DependencyUnavailable otherwise: what else comes (from a proxy, or an older replica)
-        tells nothing of what was asked.
+        `timeout` is for all of it; httpx's own is for each part, so that an answer that comes byte
+        by byte would never be too late. Raises DependencyUnavailable otherwise: what else comes
+        (from a proxy, or an older replica) tells nothing of what was asked.
         """
+        limit = timeout if timeout is not None else self._client.timeout.read
         request = self._client.build_request(
             method,
             self._base_url + path,
             json=json,
             params=params,
             headers={"X-Request-ID": request_id_var.get()},
-            timeout=timeout if timeout is not None else httpx.USE_CLIENT_DEFAULT,
         )
         try:
-            response = await self._send(request)
-        except httpx.TransportError as error:
+            async with asyncio.timeout(limit):
+                response = await self._send(request)
+        except (httpx.TransportError, TimeoutError) as error:
             raise self._unavailable(type(error).__name__) from error
         if not (response.is_success or response.status_code in refusals):
             raise self._unavailable(f"status {response.status_code}")
