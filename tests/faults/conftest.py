@@ -14,7 +14,7 @@ from tests.support.people import make_admin
 
 from .tools import Faults
 
-SHORT = {"KAFKA_SESSION_TIMEOUT_MS": "1500", "RESERVATION_TTL": "1"}
+SHORT = {"KAFKA_SESSION_TIMEOUT_MS": "1500", "RESERVATION_TTL": "1", "HTTP_TIMEOUT": "3"}
 
 
 @pytest.fixture(scope="package")
