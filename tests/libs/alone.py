@@ -1,4 +1,4 @@
-"""Payment alone: a database and a broker of its own, much to publish and much to forget."""
+"""Payment alone: a database and a broker of its own, and much to forget."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,22 +9,15 @@ from tests.support.database import Query, make_query
 from tests.support.databases import alembic, create_database
 from tests.support.kafka import EventLog
 from tests.support.processes import ServiceProcess
-from tests.support.waiting import eventually
 
 from .own_broker import OwnBroker
 
 Json = dict[str, Any]
 POLL = 30
 """Seconds between two looks of the relay that nobody has asked for."""
-WAITING, ORDERS = 30_000, 500
-"""The relay takes 500 at a time, however many wait: 100,000 took 7 s and the same 2 MB."""
 MUCH = 6000
 """More than one batch of the pruner."""
 
-_WAITING_ROWS = """
-INSERT INTO payment.outbox (event_id, type, topic, key, value)
-SELECT gen_random_uuid(), 'payment.succeeded', 'payment.events', mod(n, %s)::text::bytea,
-       (n || repeat(' ', 300))::bytea FROM generate_series(1, %s) AS n"""
 _EVENT = """
 INSERT INTO payment.outbox (event_id, type, topic, key, value)
 VALUES (gen_random_uuid(), 'payment.succeeded', 'payment.events', %s, '0')"""
@@ -47,18 +40,17 @@ class Alone:
     copy: ServiceProcess
 
     async def commit_an_event(self, key: bytes) -> None:
-        """As another replica does, which wakes the relay of this one."""
         await self.query(_EVENT, key)
+        await self.wake()
+
+    async def wake(self) -> None:
+        """As another replica does that has committed something."""
         await self.query("NOTIFY outbox_payment")
 
-    async def in_topic(self, key: bytes, *, within: float = 8) -> None:
-        """Once a message with this key is in a topic."""
-
-        async def there() -> bool:
-            async with EventLog(self.broker.address) as log:
-                return any(record.key == key for record in await log.read())
-
-        await eventually(there, within=within, what="our event in its topic")
+    async def has(self, key: bytes) -> bool:
+        """Whether a message with this key is in a topic."""
+        async with EventLog(self.broker.address) as log:
+            return any(record.key == key for record in await log.read())
 
 
 @asynccontextmanager
@@ -66,7 +58,7 @@ async def payment_alone(stack: Json, query: Query) -> AsyncIterator[Alone]:
     """Just come up."""
     dsn = await create_database(stack, query)
     assert (await alembic(dsn, "payment", "upgrade", "head"))[0] == 0
-    await _fill(make_query(dsn))
+    await _add_what_is_old(make_query(dsn))
     async with OwnBroker() as broker:
         await broker.up()
         own = {"POSTGRES_DSN": dsn, "KAFKA_BOOTSTRAP": broker.address}
@@ -75,8 +67,7 @@ async def payment_alone(stack: Json, query: Query) -> AsyncIterator[Alone]:
             yield Alone(broker, make_query(dsn), copy)
 
 
-async def _fill(query: Query) -> None:
-    await query(_WAITING_ROWS, ORDERS, WAITING)
+async def _add_what_is_old(query: Query) -> None:
     await query(_OLD_ROWS, "old: to go", "8 days", None, MUCH)
     await query(_OLD_ROWS, "old: young enough", "6 days", None, 1)
     await query(_OLD_ROWS, "old: never published", None, "too large", 1)
