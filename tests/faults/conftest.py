@@ -1,4 +1,4 @@
-"""A stack of these tests' own, with short limits, that ends each test with the audit."""
+"""A stack of these tests' own, with limits that suit them; each test ends with the audit."""
 
 from collections.abc import AsyncIterator
 
@@ -14,13 +14,18 @@ from tests.support.people import make_admin
 
 from .tools import Faults
 
-SHORT = {"KAFKA_SESSION_TIMEOUT_MS": "1500", "RESERVATION_TTL": "1", "HTTP_TIMEOUT": "3"}
+LIMITS = {
+    "KAFKA_SESSION_TIMEOUT_MS": "1500",
+    "RESERVATION_TTL": "1",
+    "HTTP_TIMEOUT": "2",
+    "DATABASE_STATEMENT_TIMEOUT": "20",  # as long as a gate may be closed
+}
 
 
 @pytest.fixture(scope="package")
 async def faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faults]:
     folder = tmp_path_factory.mktemp("faults")
-    with LocalStack(folder, port_base=19000, quiet=True, env=SHORT) as local:
+    with LocalStack(folder, port_base=19000, quiet=True, env=LIMITS) as local:
         stack = dict(local.info)
         key = {"X-Internal-Key": local.info["env"]["SVC_INTERNAL_KEY"]}
         async with (
