@@ -67,7 +67,7 @@ class Faults:
                     return False
                 return "last_progress_seconds" in str(health.json()["loops"].get("relay"))
 
-            await eventually(works, within=10, what=f"{name} up again")
+            await eventually(works, within=20, what=f"{name} up again")
 
     @contextmanager
     def frozen(self, service: str) -> Iterator[None]:
