@@ -13,6 +13,9 @@ LIMIT = 20.0
 NO_ANSWER = 0
 _MEMBERS = {"type", "title", "status", "detail", "code"}
 _EXAMPLES = 20
+_BY_GATEWAY = {502, 503, 504}
+_NO_ROUTES = "404 page not found\n"
+"""What Traefik says to everything until it has read its routes, a moment after it listens."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Answer:
     @property
     def final(self) -> bool:
         """Asking again would change nothing."""
-        return self.ok or (400 <= self.status < 500 and self.code != "idempotency_key_in_use")
+        refused = self.kind != "gateway" and 400 <= self.status < 500
+        return self.ok or (refused and self.code != "idempotency_key_in_use")
 
     @property
     def code(self) -> str:
@@ -104,7 +108,7 @@ def _kind_of_refusal(response: httpx.Response, body: Any) -> str:
     """A 500 is no refusal but a fault of ours, however well it is put."""
     status = response.status_code
     kind = response.headers.get("content-type", "").partition(";")[0]
-    if kind == "text/plain" and status in (502, 503, 504):
+    if kind in ("", "text/plain") and (status in _BY_GATEWAY or response.text == _NO_ROUTES):
         return "gateway"
     is_problem = kind == "application/problem+json" and isinstance(body, dict)
     clean = is_problem and body.keys() >= _MEMBERS and body["status"] == status and status != 500
