@@ -125,7 +125,7 @@ class Publisher:
                 seen.setdefault((sent.topic, sent.partition), []).append(sent.offset)
         for position, given in seen.items():
             if min(given) <= self._highest.get(position, -1):
-                first_lost = 0 if is_dead_letter_topic(position[0]) else min(given)
+                first_lost = await self._watch.find_begin_of_loss(position, min(given))
                 await self._resend(position, first_lost, keep=ids)
             self._highest[position] = max(given)
 
