@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ from .support.people import Customer, make_admin, make_customer
 Stack = dict[str, Any]
 BEHIND_THE_GATEWAY = {"api", "internal_key", "query", "publish", "events", "postgres_dsn"}
 """Fixtures that take from `stack` only what any stack has."""
+
+
+def pytest_configure() -> None:
+    """Started in the background we ignore Ctrl-C, and so would the scripts that the tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -124,6 +130,10 @@ def market(admin: Customer, internal_key: dict[str, str]) -> Market:
 
 
 @pytest.fixture(scope="session")
-async def product(market: Market) -> dict[str, Any]:
-    """A product with plenty in stock, for tests that do not count it."""
+async def product(market: Market, query: Query) -> dict[str, Any]:
+    """A product with plenty in stock, for tests that do not count it.
+
+    Its id is far from those that a fuzzer tries, which changes products as an admin.
+    """
+    await query("SELECT setval(pg_get_serial_sequence('catalog.products', 'id'), 100000)")
     return await market.make_product(stock=100_000)

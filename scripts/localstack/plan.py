@@ -13,6 +13,9 @@ from .processes import MARKER
 from .state import REPO, Folder
 
 LOOPBACK = "127.0.0.1"
+# What a password's hash needs, 19 MiB, goes back to the system after it. Read at the start of a
+# process, so it has to be there before the services are forked.
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 TOPICS = tuple(
     topic + suffix
     for topic in ("order.events", "payment.events", "shipping.events")
@@ -57,7 +60,7 @@ class Plan:
     @cached_property
     def base_env(self) -> dict[str, str]:
         """The user's environment, and the mark of this stack."""
-        return {**self.user_env, MARKER: self.marker}
+        return {**MALLOC, **self.user_env, MARKER: self.marker}
 
     def setting(self, name: str, default: str) -> str:
         return self.user_env.get(name) or default
