@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
 from .config import ServiceSettings
 from .letter_format import dead_letter_topic, is_dead_letter_topic
@@ -32,6 +32,16 @@ def make_producer(settings: ServiceSettings, service: str) -> AIOKafkaProducer:
         max_request_size=_MAX_MESSAGE_BYTES,
         connections_max_idle_ms=60_000,
     )
+
+
+async def ask_for_topics(producer: AIOKafkaProducer) -> None:
+    """Have the broker look up, or make, the topics that this producer writes to.
+
+    One that came back without its topics may take messages for them all the same (Tansu does), and
+    drops those when the topics are made afterwards.
+    """
+    if not await producer.client.force_metadata_update():
+        raise KafkaConnectionError("no broker tells of its topics")
 
 
 class _Client(Protocol):

@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import ConsumerRecord
 
+from libs.config import ServiceSettings
+from libs.kafka import ask_for_topics, close_client, make_producer
 from tests.support.database import Query, make_query
 from tests.support.databases import alembic, create_database
 from tests.support.kafka import EventLog, Publisher
@@ -141,6 +143,26 @@ async def test_a_broker_that_forgot_and_holds_other_messages_by_now_is_told_all(
         await _published(broker, order_id)
         async with EventLog(broker.address) as log:
             assert await log.of_order(order_id, "payment.failed")
+
+
+async def test_a_broker_that_came_back_without_its_topics_keeps_what_it_is_sent_first(
+    broker: OwnBroker,
+) -> None:
+    await broker.up()
+    settings = ServiceSettings(kafka_bootstrap=broker.address, kafka_enable_idempotence=False)
+    producer = make_producer(settings, "test")
+    await producer.start()
+    try:
+        await producer.send_and_wait("order.events", b"{}", key=b"1")
+        await broker.kill()
+        await broker.up()
+        await ask_for_topics(producer)
+        for number in (b"1", b"2", b"3"):
+            await producer.send_and_wait("order.events", number, key=b"1")
+        async with EventLog(broker.address) as log:
+            assert [record.value for record in await log.read()] == [b"1", b"2", b"3"]
+    finally:
+        await close_client(producer)
 
 
 async def _noticed_its_own(env: Json) -> bool:
