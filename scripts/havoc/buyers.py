@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .calls import Caller, Tally
@@ -38,9 +39,9 @@ class Buyer:
         )
         self._flows = Flows(Steps(self._client, traffic.memory, shop.admin), shop)
 
-    async def shop(self, until: float) -> None:
+    async def shop(self, goes_on: Callable[[], bool]) -> None:
         try:
-            while time.monotonic() < until:
+            while goes_on():
                 self._traffic.begun += 1
                 self._client.deadline = time.monotonic() + FLOW_LIMIT
                 await self._flow()
@@ -63,7 +64,9 @@ class Buyer:
         return account.is_due or self._client.rng.random() < _LOGINS
 
 
-async def go_shopping(shop: Shop, traffic: Traffic, *, seed: int, until: float) -> None:
+async def go_shopping(
+    shop: Shop, traffic: Traffic, *, seed: int, goes_on: Callable[[], bool]
+) -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(len(shop.customers)):
-            group.create_task(Buyer(number, seed, shop, traffic).shop(until))
+            group.create_task(Buyer(number, seed, shop, traffic).shop(goes_on))

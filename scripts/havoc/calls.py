@@ -45,12 +45,18 @@ class Answer:
 
 @dataclass
 class Tally:
-    """All refusals by status and kind; of the unclean ones some in full."""
+    """All answers by status and kind; of the unclean ones some in full.
+
+    `unrepeatable` are requests left without an answer that a client may not simply send again.
+    """
 
     answers: Counter[tuple[int, str]] = field(default_factory=Counter)
     unclean: list[str] = field(default_factory=list)
+    unrepeatable: Counter[str] = field(default_factory=Counter)
 
-    def add(self, call: str, answer: Answer, text: str) -> None:
+    def add(self, call: str, answer: Answer, text: str, *, repeatable: bool) -> None:
+        if answer.kind in ("none", "gateway") and not repeatable:
+            self.unrepeatable[f"{call} {answer.status}"] += 1
         self.answers[answer.status, answer.kind] += 1
         if answer.kind == "unclean" and len(self.unclean) < _EXAMPLES:
             self.unclean.append(f"{call} answered {answer.status}: {text[:300]}")
@@ -73,7 +79,8 @@ class Caller:
             answer, text = Answer(NO_ANSWER, "none"), ""
         else:
             answer, text = _read(response), response.text
-        self.tally.add(f"{method} {path}", answer, text)
+        repeatable = method != "POST" or "Idempotency-Key" in headers
+        self.tally.add(f"{method} {path}", answer, text, repeatable=repeatable)
         return answer
 
     async def put(

@@ -68,6 +68,9 @@ async def break_it(shop: Shop, machine: Machine, plan: Plan, console: Console) -
     recoveries = Recoveries(probes)
     started = time.monotonic()
 
+    def goes_on() -> bool:
+        return time.monotonic() - started < plan.seconds
+
     def progress(fault: str) -> None:
         finished, begun = run.traffic.finished.total(), run.traffic.begun
         console.progress(
@@ -77,8 +80,7 @@ async def break_it(shop: Shop, machine: Machine, plan: Plan, console: Console) -
 
     injector = Injector(machine, recoveries, progress)
     async with asyncio.timeout(plan.seconds + 3 * FLOW_LIMIT), asyncio.TaskGroup() as group:
-        until = started + plan.seconds
-        group.create_task(go_shopping(shop, run.traffic, seed=plan.seed, until=until))
+        group.create_task(go_shopping(shop, run.traffic, seed=plan.seed, goes_on=goes_on))
         group.create_task(injector.run(plan.faults))
     for probe in probes:
         await probe.close()
