@@ -21,6 +21,8 @@ from tests.support.gateway import ReplicaGateway
 from tests.support.processes import ROOT, ServiceProcess
 
 Json = dict[str, Any]
+PATIENT = {"KAFKA_SESSION_TIMEOUT_MS": "5000"}
+"""On a busy machine the local broker's groups of two fall apart with the usual 3 s."""
 TAKES_OVER = {"OUTBOX_POLL_INTERVAL": "0.2"}
 
 
@@ -64,7 +66,7 @@ class Pair:
 @pytest.fixture(scope="module")
 async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
-    stack = LocalStack(folder, port_base=19800, quiet=True)
+    stack = LocalStack(folder, port_base=19800, env=PATIENT, quiet=True)
     await asyncio.to_thread(stack.start)
     try:
         async with AsyncExitStack() as opened:
