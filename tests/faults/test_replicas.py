@@ -28,7 +28,7 @@ on_a_quiet_machine = pytest.mark.skipif(
     os.getloadavg()[0] > BUSY * (os.cpu_count() or 1),
     reason="groups of two at the local broker need a machine that is less busy",
 )
-"""On a busy one they may fall apart for good, as they never do at Kafka."""
+"""On a busy one they may fall apart for good; on Kafka, chaos.py with two of each finds none."""
 
 FLOWS = 40
 RELAYS = ("catalog", "order", "payment", "shipping", "notifications")
