@@ -31,7 +31,7 @@ class Pair:
     """`folder` is the stack's; `copies` are the second ones, the first are the stack's own."""
 
     folder: Path
-    gateway: str
+    gateway: ReplicaGateway
     copies: dict[str, ServiceProcess]
 
     @property
@@ -42,7 +42,7 @@ class Pair:
         return dict(info)
 
     async def open_shop(self, *, customers: int) -> Shop:
-        target = replace(target_of(self.info), gateway=self.gateway)
+        target = replace(target_of(self.info), gateway=self.gateway.url)
         return await Opening(target).open(customers=customers, scarce=3)
 
     async def health(self, url: str) -> Json:
@@ -76,6 +76,6 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
                 await opened.enter_async_context(copy)
             urls = {copy.name: [services[copy.name]["url"], copy.url] for copy in copies}
             gateway = await opened.enter_async_context(ReplicaGateway(folder, urls))
-            yield Pair(folder, gateway.url, {copy.name: copy for copy in copies})
+            yield Pair(folder, gateway, {copy.name: copy for copy in copies})
     finally:
         await asyncio.to_thread(stack.stop)

@@ -73,6 +73,7 @@ async def test_a_rolling_restart_loses_no_request_that_must_not_be_repeated(pair
             await _restart_first(pair, name)
             await copy.stop()
             await copy.__aenter__()
+            await _both_count(pair, name)
     assert not traffic.tally.unrepeatable
     assert not traffic.given_up
     await _nothing_is_broken(pair, shop, traffic)
@@ -100,6 +101,11 @@ async def _restart_first(pair: Pair, name: str) -> None:
         )
 
     await eventually(is_back, within=60, what=f"{name} is back")
+    await _both_count(pair, name)
+
+
+async def _both_count(pair: Pair, name: str) -> None:
+    await eventually(lambda: pair.gateway.counts_on_both(name), what=f"two of {name}")
 
 
 async def _is_healthy(pair: Pair, url: str) -> bool:

@@ -25,6 +25,7 @@ class ReplicaGateway:
         plan = Plan(Options(folder), tuple(urls), ports, logs=folder)
         plan.data.mkdir(exist_ok=True)
         self.url = plan.url("gateway")
+        self._dashboard = plan.url("dashboard")
         self._command = gateway(plan)
         self._urls = {f"{name.upper()}_URL": ",".join(copies) for name, copies in urls.items()}
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,6 +45,12 @@ class ReplicaGateway:
         assert self._process is not None
         self._process.kill()
         await asyncio.to_thread(self._process.wait)
+
+    async def counts_on_both(self, name: str) -> bool:
+        """It looks every second: only then may the other copy be stopped."""
+        async with httpx.AsyncClient(base_url=self._dashboard) as client:
+            service = (await client.get(f"/api/http/services/{name}@file")).json()
+        return set(service["serverStatus"].values()) == {"UP"}
 
     async def _routes(self) -> bool:
         async with httpx.AsyncClient(base_url=self.url) as client:
