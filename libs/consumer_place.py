@@ -1,9 +1,11 @@
 """Where a consumer is in its partitions."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from .logging import fields, get_logger
@@ -11,6 +13,30 @@ from .logging import fields, get_logger
 log = get_logger(__name__)
 
 _COMMIT_LIMIT = 10.0
+_SESSIONS_A_REBALANCE = 3
+
+
+class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Whether the group gives us our part: between two assignments nothing is consumed.
+
+    A rebalance takes a session timeout, when a member has died; one that takes several has been
+    forgotten by the group's coordinator, and only a new member starts another.
+    """
+
+    def __init__(self, session_timeout: float) -> None:
+        self.limit = _SESSIONS_A_REBALANCE * session_timeout
+        self._since: float | None = time.monotonic()
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        self._since = time.monotonic()
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        self._since = None
+
+    def check(self) -> None:
+        """Raises TimeoutError when the group takes too long."""
+        if self._since is not None and time.monotonic() - self._since > self.limit:
+            raise TimeoutError("the consumer group gives no assignment")
 
 
 def rewind(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:

@@ -53,12 +53,12 @@ class OutboxRelay:
         await connection.execute(listen)
         partitions = await ensure_topics(self._settings, self._topics)
         producer = make_producer(self._settings, self._service)
-        watch = TopicWatch(self._settings, self._service)
+        rows = OutboxRows(connection, self._service)
+        watch = TopicWatch(self._settings, rows)
         try:
             async with asyncio.timeout(_START_LIMIT):
                 await producer.start()
                 await watch.start()
-            rows = OutboxRows(connection, self._service)
             publisher = Publisher(rows, producer, watch, self._service)
             await publisher.start(partitions)
             while True:

@@ -1,6 +1,8 @@
-"""A stack of these tests' own, with limits that suit them; each test ends with the audit."""
+"""Stacks of these tests' own, with limits that suit them: one that is broken, one with replicas."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import httpx
 import pytest
@@ -8,10 +10,13 @@ import pytest
 from scripts.localstack import LocalStack
 from tests.audit.tools import Stand
 from tests.support.database import make_query
+from tests.support.gateway import ReplicaGateway
 from tests.support.kafka import EventLog, Publisher
 from tests.support.market import Market
 from tests.support.people import make_admin
+from tests.support.processes import ServiceProcess
 
+from .pair import Pair
 from .tools import Faults
 
 LIMITS = {
@@ -20,10 +25,14 @@ LIMITS = {
     "HTTP_TIMEOUT": "2",
     "DATABASE_STATEMENT_TIMEOUT": "20",  # as long as a gate may be closed
 }
+PATIENT = {"KAFKA_SESSION_TIMEOUT_MS": "5000"}
+"""On a busy machine the local broker's groups of two fall apart with the usual 3 s."""
+TAKES_OVER = {"OUTBOX_POLL_INTERVAL": "0.2"}
 
 
 @pytest.fixture(scope="package")
 async def faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faults]:
+    """Each test of it ends with the audit."""
     folder = tmp_path_factory.mktemp("faults")
     with LocalStack(folder, port_base=19000, quiet=True, env=LIMITS) as local:
         stack = dict(local.info)
@@ -38,3 +47,21 @@ async def faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faul
             query = make_query(local.info["postgres_dsn"])
             stand = Stand(stack, str(folder), market, query, publish, product, {})
             yield Faults(stand, events)
+
+
+@pytest.fixture(scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    folder = tmp_path_factory.mktemp("pair")
+    stack = LocalStack(folder, port_base=19800, env=PATIENT, quiet=True)
+    await asyncio.to_thread(stack.start)
+    try:
+        async with AsyncExitStack() as opened:
+            services = stack.info["services"]
+            copies = [ServiceProcess(name, stack.info["env"], **TAKES_OVER) for name in services]
+            for copy in copies:  # all at once they would take each other's time
+                await opened.enter_async_context(copy)
+            urls = {copy.name: [services[copy.name]["url"], copy.url] for copy in copies}
+            gateway = await opened.enter_async_context(ReplicaGateway(folder, urls))
+            yield Pair(folder, gateway, {copy.name: copy for copy in copies})
+    finally:
+        await asyncio.to_thread(stack.stop)
