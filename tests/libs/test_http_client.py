@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from libs.config import ServiceSettings
-from libs.http import DependencyUnavailable, ServiceClient, make_http_client
+from libs.http import DependencyUnavailable, ServiceClient, open_session
 from tests.support.processes import free_port
 
 Manners = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
@@ -36,7 +36,7 @@ class Neighbour:
 @asynccontextmanager
 async def client_of(neighbour: Neighbour, *, timeout: float = 5) -> AsyncIterator[ServiceClient]:
     server = await asyncio.start_server(neighbour.serve, "127.0.0.1", neighbour.port)
-    async with server, make_http_client(ServiceSettings(http_timeout=timeout)) as http:
+    async with server, open_session(ServiceSettings(http_timeout=timeout)) as http:
         yield ServiceClient(http, "neighbour", f"http://127.0.0.1:{neighbour.port}")
 
 
@@ -66,11 +66,12 @@ async def test_a_connection_that_is_closed_just_as_it_is_used_again_costs_no_cal
     assert neighbour.connections == 4
 
 
-async def test_a_neighbour_that_only_hangs_up_is_tried_twice_and_unavailable() -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_neighbour_that_only_hangs_up_is_tried_twice_and_unavailable(method: str) -> None:
     neighbour = Neighbour(_hang_up)
     async with client_of(neighbour) as client:
         with pytest.raises(DependencyUnavailable):
-            await client.get("/internal/x")
+            await client.request(method, "/internal/x")
     assert neighbour.connections == 2
 
 
