@@ -47,7 +47,7 @@ class Buyer:
                 await self._flow()
                 await asyncio.sleep(self._client.rng.uniform(*_REST))
         finally:
-            await self._client.caller.close()
+            await self._client.caller.aclose()
 
     async def _flow(self) -> None:
         try:

@@ -93,7 +93,7 @@ class Caller:
             return False
         return response.is_success
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self._http.aclose()
 
 

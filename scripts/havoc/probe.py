@@ -69,5 +69,5 @@ class Probe:
         mails = [mail for mail in listing["items"] if mail["order_id"] == order_id]
         return any(mail["status"] == "SENT" for mail in mails)
 
-    async def close(self) -> None:
-        await self._caller.close()
+    async def aclose(self) -> None:
+        await self._caller.aclose()

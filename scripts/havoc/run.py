@@ -83,6 +83,6 @@ async def break_it(shop: Shop, machine: Machine, plan: Plan, console: Console) -
         group.create_task(go_shopping(shop, run.traffic, seed=plan.seed, goes_on=goes_on))
         group.create_task(injector.run(plan.faults))
     for probe in probes:
-        await probe.close()
+        await probe.aclose()
     run.done, run.skipped, run.recoveries = injector.done, injector.skipped, recoveries.all
     return run

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,13 +57,13 @@ class Opening:
         self._run = secrets.token_hex(4)
 
     async def open(self, *, customers: int, scarce: int) -> Shop:
-        admin = await self._account("admin", admin=True)
-        made = [await self._account(f"customer-{number}") for number in range(customers)]
-        ids = await asyncio.gather(
-            *(self._product(admin, number) for number in range(PRODUCTS + scarce))
-        )
-        await self._stock(admin, ids)
-        await self._caller.close()
+        async with aclosing(self._caller):
+            admin = await self._account("admin", admin=True)
+            made = [await self._account(f"customer-{number}") for number in range(customers)]
+            ids = await asyncio.gather(
+                *(self._product(admin, number) for number in range(PRODUCTS + scarce))
+            )
+            await self._stock(admin, ids)
         return Shop(self._target, admin, made, ids[:PRODUCTS], ids[PRODUCTS:])
 
     async def _account(self, name: str, *, admin: bool = False) -> Account:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from typing import Any
 
 from .calls import Caller, Tally
@@ -17,18 +18,17 @@ _LIMIT = 60.0
 
 async def find_lost(shop: Shop, memory: Memory, progress: Callable[[int], None]) -> list[str]:
     """A line for each promise that does not hold."""
-    caller = Caller(shop.target.gateway, Tally())
     waiting = list(memory.purchases.values())
     lost: list[str] = []
 
-    async def work() -> None:
+    async def work(caller: Caller) -> None:
         while waiting:
             purchase = waiting.pop()
             lost.extend(await _check(caller, purchase))
             progress(len(waiting))
 
-    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
-    await caller.close()
+    async with aclosing(Caller(shop.target.gateway, Tally())) as caller:
+        await asyncio.gather(*(work(caller) for _ in range(_AT_ONCE)))
     return lost
 
 

@@ -14,9 +14,8 @@ from tests.support.gateway import ReplicaGateway
 from tests.support.kafka import EventLog, Publisher
 from tests.support.market import Market
 from tests.support.people import make_admin
-from tests.support.processes import ServiceProcess
 
-from .pair import Pair
+from .pair import Pair, make_copies
 from .tools import Faults
 
 LIMITS = {
@@ -27,7 +26,6 @@ LIMITS = {
 }
 PATIENT = {"KAFKA_SESSION_TIMEOUT_MS": "5000"}
 """On a busy machine the local broker's groups of two fall apart with the usual 3 s."""
-TAKES_OVER = {"OUTBOX_POLL_INTERVAL": "0.2"}
 
 
 @pytest.fixture(scope="package")
@@ -56,12 +54,13 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     await asyncio.to_thread(stack.start)
     try:
         async with AsyncExitStack() as opened:
-            services = stack.info["services"]
-            copies = [ServiceProcess(name, stack.info["env"], **TAKES_OVER) for name in services]
-            for copy in copies:  # all at once they would take each other's time
-                await opened.enter_async_context(copy)
-            urls = {copy.name: [services[copy.name]["url"], copy.url] for copy in copies}
+            copies = make_copies(stack.info)
+            async with asyncio.TaskGroup() as starting:
+                for copy in copies.values():
+                    starting.create_task(opened.enter_async_context(copy))
+            firsts = stack.info["services"]
+            urls = {name: [firsts[name]["url"], copy.url] for name, copy in copies.items()}
             gateway = await opened.enter_async_context(ReplicaGateway(folder, urls))
-            yield Pair(folder, gateway, {copy.name: copy for copy in copies})
+            yield Pair(folder, gateway, copies)
     finally:
         await asyncio.to_thread(stack.stop)

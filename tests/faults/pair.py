@@ -1,9 +1,6 @@
 """A stack in which every service runs twice, behind one gateway."""
 
-import asyncio
-import os
-import subprocess
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +11,19 @@ from scripts.havoc.shop import Opening, Shop
 from scripts.localstack.state import Folder
 from scripts.stacks import target_of
 from tests.support.gateway import ReplicaGateway
-from tests.support.processes import ROOT, ServiceProcess
+from tests.support.processes import ServiceProcess
 
 Json = dict[str, Any]
+TAKES_OVER = {"OUTBOX_POLL_INTERVAL": "0.2"}
+
+
+def make_copies(stack: Mapping[str, Any]) -> dict[str, ServiceProcess]:
+    """A second one of each service. They call each other, so that they do without the first."""
+    copies = {name: ServiceProcess(name, stack["env"], **TAKES_OVER) for name in stack["services"]}
+    bases = {f"{name.upper()}_BASE": copy.url for name, copy in copies.items()}
+    for copy in copies.values():
+        copy.env |= bases
+    return copies
 
 
 @dataclass
@@ -42,15 +49,3 @@ class Pair:
         async with httpx.AsyncClient(base_url=url, timeout=5) as client:
             health: Json = (await client.get("/health")).json()
             return health
-
-    async def audit(self) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "scripts/audit.py", "--local", "--wait", "30"]
-        return await asyncio.to_thread(
-            subprocess.run,
-            command,
-            cwd=ROOT,
-            env={**os.environ, "LOCAL_STACK_DIR": str(self.folder)},
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )

@@ -60,7 +60,7 @@ class ServiceProcess:
                     return (await client.get("/livez")).status_code == 200
                 return False
 
-            await eventually(alive, within=20, what=f"{self.name} alive")
+            await eventually(alive, within=60, what=f"{self.name} alive")
 
     async def stop(self) -> None:
         assert self.process is not None
