@@ -62,7 +62,7 @@ async def close_client(client: _Client) -> None:
         await asyncio.wait({closing}, timeout=_CLOSE_LIMIT)
     if not closing.done():
         closing.cancel()
-    elif error := closing.exception():
+    elif not closing.cancelled() and (error := closing.exception()):
         log.warning("closing a Kafka client failed", extra=fields(error=type(error).__name__))
 
 

@@ -63,6 +63,17 @@ class Stubborn:
                 await self.ended.wait()
 
 
+class Cancelled:
+    """A client that was waiting for a task of its own, which somebody has cancelled."""
+
+    async def stop(self) -> None:
+        raise asyncio.CancelledError
+
+
+async def test_a_client_whose_own_task_was_cancelled_does_not_cancel_who_closes_it() -> None:
+    await close_client(Cancelled())
+
+
 async def test_a_client_that_does_not_close_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "_CLOSE_LIMIT", 0.01)
     client = Stubborn()
