@@ -54,16 +54,16 @@ class LocalProcesses:
                 member.suspend()
 
     async def thaw(self, target: str) -> None:
+        self._thaw(target)
+
+    def thaw_all(self) -> None:
+        for target in list(self._frozen):
+            self._thaw(target)
+
+    def _thaw(self, target: str) -> None:
         for member in self._frozen.pop(target, []):
             with suppress(psutil.Error):
                 member.resume()
-
-    def thaw_all(self) -> None:
-        for members in self._frozen.values():
-            for member in members:
-                with suppress(psutil.Error):
-                    member.resume()
-        self._frozen.clear()
 
     async def _find(self, target: str) -> psutil.Process:
         """Its process, once it is there: after a death it is started again in a moment."""

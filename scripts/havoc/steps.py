@@ -61,7 +61,7 @@ class Steps:
                 raise BrokenPromise(f"checkout answered {answer.status} {answer.code}")
             return answer
 
-        answers = await self._in_some_way(send, self._two_tabs)
+        answers = await self._in_some_way(send)
         orders = {int(answer.body["order_id"]) for answer in answers if answer.ok}
         if len(orders) > 1 and not self._late_add_possible:
             raise BrokenPromise(f"one cart became orders {sorted(orders)}")
@@ -85,7 +85,7 @@ class Steps:
                 )
             return answer
 
-        answers = await self._in_some_way(send, self._two_tabs)
+        answers = await self._in_some_way(send)
         if any(answer.ok for answer in answers):
             return True
         if {answer.code for answer in answers} != {"order_cancelled"}:
@@ -129,10 +129,8 @@ class Steps:
             return await self.client.ask("POST", path, body, key=key, limit=limit)
         return await self.client.insist("POST", path, body, key=key)
 
-    async def _in_some_way(
-        self, send: Send, two_tabs: Callable[[Send], Awaitable[list[Answer]]]
-    ) -> list[Answer]:
-        ways = (self._once, self._twice, self._again, self._dropped, two_tabs)
+    async def _in_some_way(self, send: Send) -> list[Answer]:
+        ways = (self._once, self._twice, self._again, self._dropped, self._two_tabs)
         return await self.rng.choices(ways, weights=(4, 2, 1, 2, 1))[0](send)
 
     async def _once(self, send: Send) -> list[Answer]:

@@ -11,7 +11,8 @@ import pytest
 from scripts.localstack import LocalStack
 from tests.support.processes import ROOT
 
-SECONDS, SEED = 45, 7
+SECONDS, EVERY, SEED = 30, 3, 223
+"""Nearly everything is broken once, among it the broker and Postgres."""
 QUICK = {"MAIL_LEASE": "9", "SMTP_TIMEOUT": "1", "OUTBOX_POLL_INTERVAL": "0.5"}
 """So that what a killed mailer had in hand is sent again within the test's time."""
 
@@ -28,14 +29,14 @@ async def test_whatever_is_broken_nothing_that_was_answered_is_lost(tmp_path: Pa
     result = json.loads(said)
     assert result["held"]
     assert result["lost"] == []
-    assert sum(fault["count"] for fault in result["faults"]) >= SECONDS // 5 - 1
-    assert sum(result["flows"]["finished"].values()) > SECONDS
+    assert sum(fault["count"] for fault in result["faults"]) >= SECONDS // EVERY - 1
+    assert sum(result["flows"]["finished"].values()) > SECONDS // 3  # on a busy machine
 
 
 async def _chaos(folder: Path) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "scripts/chaos.py", "--local", "--json", "--buyers", "4"),
-        *("--seed", str(SEED), "--seconds", str(SECONDS)),
+        *("--seed", str(SEED), "--seconds", str(SECONDS), "--every", str(EVERY)),
         cwd=ROOT,
         env={**os.environ, "LOCAL_STACK_DIR": str(folder)},
         stdout=asyncio.subprocess.PIPE,
