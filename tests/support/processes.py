@@ -36,6 +36,10 @@ class ServiceProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def start(self) -> None:
         command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(self.port)]
         self.process = subprocess.Popen(
             [*command, "--root-path", f"/{self.name}"],
@@ -47,7 +51,6 @@ class ServiceProcess:
         except BaseException:
             await self.stop()
             raise
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
