@@ -55,9 +55,8 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     try:
         async with AsyncExitStack() as opened:
             copies = make_copies(stack.info)
-            async with asyncio.TaskGroup() as starting:
-                for copy in copies.values():
-                    starting.create_task(opened.enter_async_context(copy))
+            for copy in copies.values():  # all at once they would take each other's time
+                await opened.enter_async_context(copy)
             firsts = stack.info["services"]
             urls = {name: [firsts[name]["url"], copy.url] for name, copy in copies.items()}
             gateway = await opened.enter_async_context(ReplicaGateway(folder, urls))

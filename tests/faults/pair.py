@@ -1,6 +1,5 @@
 """A stack in which every service runs twice, behind one gateway."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,12 +40,6 @@ class Pair:
         info = Folder(self.folder).read()
         assert info is not None
         return dict(info)
-
-    async def start_copies(self) -> None:
-        """Again, those that were killed."""
-        async with asyncio.TaskGroup() as group:
-            for copy in self.copies.values():
-                group.create_task(copy.start())
 
     async def open_shop(self, *, customers: int) -> Shop:
         target = replace(target_of(self.info), gateway=self.gateway.url)

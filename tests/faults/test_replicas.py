@@ -55,10 +55,10 @@ async def test_when_one_copy_of_each_is_killed_the_other_takes_over(pair: Pair) 
     await eventually(lambda: _all_lead(pair), what="the second copies lead")
     await eventually(lambda: _all_healthy(pair), within=60, what="the first are back")
     for copy in pair.copies.values():
-        assert copy.process is not None
-        copy.process.kill()
+        await copy.kill()
     await _an_order_goes_through(shop, traffic.memory)
-    await pair.start_copies()
+    for copy in pair.copies.values():
+        await copy.start()
     await _nothing_is_broken(pair, shop, traffic)
 
 

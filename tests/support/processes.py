@@ -71,8 +71,12 @@ class ServiceProcess:
         try:
             await asyncio.to_thread(self.process.wait, 15)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            await asyncio.to_thread(self.process.wait)
+            await self.kill()
+
+    async def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        await asyncio.to_thread(self.process.wait)
 
 
 class TcpProxy:
