@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .config import ServiceSettings
-from .consumer_place import commit, count_lag, rewind
+from .consumer_place import Membership, PlaceWatch, commit, count_lag, rewind
 from .db import Database
 from .dead_letters import DeadLetters
 from .errors import Conflict, NotFound, Unavailable, database_unavailable
@@ -71,15 +71,22 @@ class EventConsumer:
     async def run(self, loop: Loop) -> None:
         await ensure_topics(self._settings, self._topics)
         consumer = self._make_consumer()
+        membership = Membership(self._settings.kafka_session_timeout_ms / 1000)
+        consumer.subscribe(self._topics, listener=membership)
         try:
-            await consumer.start()
-            await self._consume(consumer, loop)
+            with loop.waiting():
+                async with asyncio.timeout(membership.limit):  # it waits for its first assignment
+                    await consumer.start()
+            await self._consume(consumer, membership, loop)
         finally:
             await close_client(consumer)
 
-    async def _consume(self, consumer: AIOKafkaConsumer, loop: Loop) -> None:
-        backoff = Backoff()
+    async def _consume(
+        self, consumer: AIOKafkaConsumer, membership: Membership, loop: Loop
+    ) -> None:
+        backoff, watch = Backoff(), PlaceWatch()
         while True:
+            membership.check()
             with loop.waiting():
                 batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
             records = [record for batch in batches.values() for record in batch]
@@ -93,7 +100,9 @@ class EventConsumer:
                 continue
             backoff.reset()
             await commit(consumer, records)
-            loop.progressed(lag=await count_lag(consumer))
+            await watch.start_over_where_lost(consumer)
+            partitions = len(consumer.assignment())
+            loop.progressed(lag=await count_lag(consumer), partitions=partitions)
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
         if not records:
@@ -193,7 +202,6 @@ class EventConsumer:
 
     def _make_consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            *self._topics,
             bootstrap_servers=self._settings.kafka_bootstrap,
             client_id=self._service,
             group_id=self._service,

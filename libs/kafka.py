@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, for_code
 
 from .config import ServiceSettings
 from .letter_format import dead_letter_topic, is_dead_letter_topic
@@ -15,7 +15,7 @@ from .logging import fields, get_logger
 log = get_logger(__name__)
 
 REQUEST_TIMEOUT_MS = 10_000
-_CLOSE_LIMIT = 5.0
+_CLOSE_LIMIT = 3.0
 _TOPIC_ALREADY_EXISTS = 36
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Above the broker's usual 1 MB, so that its largest message still fits a dead-letter topic."""
@@ -34,17 +34,42 @@ def make_producer(settings: ServiceSettings, service: str) -> AIOKafkaProducer:
     )
 
 
+async def ask_for_topics(producer: AIOKafkaProducer) -> None:
+    """Have the broker look up, or make, the topics that this producer writes to.
+
+    One that came back without its topics may take messages for them all the same (Tansu does), and
+    drops those when the topics are made afterwards.
+    """
+    if not await producer.client.force_metadata_update():
+        raise KafkaConnectionError("no broker tells of its topics")
+
+
 class _Client(Protocol):
     async def stop(self) -> None: ...
 
 
 async def close_client(client: _Client) -> None:
-    """Within a limit, and whatever state its broker is in."""
-    try:
-        async with asyncio.timeout(_CLOSE_LIMIT):
-            await client.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
+    """Within a limit, and whatever state its broker is in.
+
+    A consumer that waits for its group heeds neither a close nor a cancellation, and would be a
+    member that never answers: then its connections are cut under it.
+    """
+    closing = asyncio.create_task(client.stop())
+    await asyncio.wait({closing}, timeout=_CLOSE_LIMIT)
+    if not closing.done():
+        log.warning("a Kafka client does not close, cutting it off")
+        await _cut_off(client)
+        await asyncio.wait({closing}, timeout=_CLOSE_LIMIT)
+    if not closing.done():
+        closing.cancel()
+    elif not closing.cancelled() and (error := closing.exception()):
         log.warning("closing a Kafka client failed", extra=fields(error=type(error).__name__))
+
+
+async def _cut_off(client: _Client) -> None:
+    network = getattr(client, "_client", None)  # aiokafka has no other way
+    if network is not None:
+        await network.close()
 
 
 async def ensure_topics(settings: ServiceSettings, topics: Iterable[str]) -> dict[str, int]:

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import LiteralString, NamedTuple
 
 import psycopg
+from aiokafka import ConsumerRecord
 from psycopg import sql
 from psycopg.rows import TupleRow, class_row
+from psycopg.types.json import Jsonb
 
 Position = tuple[str, int]
 """Topic and partition."""
@@ -25,6 +27,13 @@ _UNMARK: LiteralString = """
 UPDATE {outbox} SET published_at = NULL
 WHERE topic = %s AND partition = %s AND "offset" >= %s
   AND published_at IS NOT NULL AND NOT id = ANY(%s)"""
+
+_HOLDS: LiteralString = """
+SELECT EXISTS (
+  SELECT FROM {outbox} WHERE topic = %s AND partition = %s AND "offset" = %s
+  AND key IS NOT DISTINCT FROM %s AND value IS NOT DISTINCT FROM %s AND headers = %s
+  AND published_at IS NOT NULL
+)"""
 
 _REFUSE: LiteralString = "UPDATE {outbox} SET refused = %s WHERE id = ANY(%s)"
 
@@ -66,6 +75,17 @@ class OutboxRows:
         """The highest offset of each partition that we have published to."""
         cursor = await self._connection.execute(self._sql(_HIGHEST))
         return {(topic, partition): offset for topic, partition, offset in await cursor.fetchall()}
+
+    async def holds(self, record: ConsumerRecord) -> bool:
+        """Whether this very message was published to its place by us."""
+        place = (record.topic, record.partition, record.offset)
+        headers = {name: text.decode(errors="replace") for name, text in record.headers}
+        if "\0" in "".join([*headers, *headers.values()]):
+            return False  # Postgres takes no such text, so we never sent it
+        content = (record.key, record.value, Jsonb(headers))
+        cursor = await self._connection.execute(self._sql(_HOLDS), (*place, *content))
+        row = await cursor.fetchone()
+        return bool(row and row[0])
 
     async def unmark(self, position: Position, first_lost: int, *, keep: Sequence[int]) -> int:
         """Have the rows from this offset on published again, but for those in `keep`; how many."""

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
+from .kafka import ask_for_topics
 from .letter_format import is_dead_letter_topic
 from .logging import fields, get_logger
 from .loops import Loop
@@ -19,6 +20,8 @@ log = get_logger(__name__)
 PUBLISH_LIMIT = 15.0
 _BATCH = 500
 _LOSS_CHECK_SECONDS = 2.0
+_SHORTEST_RESTART = 0.1
+"""Seconds: no broker dies and is back in less."""
 
 
 class Publisher:
@@ -31,6 +34,7 @@ class Publisher:
         self._service = service
         self._highest: dict[Position, int] = {}
         self._checked_at = 0.0
+        self._met_at = 0.0
 
     async def start(self, partitions: Mapping[str, int]) -> None:
         """`partitions` is how many each topic has; a broker that lost all may have fewer now."""
@@ -79,6 +83,7 @@ class Publisher:
     async def _publish(self, waiting: Sequence[WaitingRow]) -> None:
         """Send the rows and mark those that the broker has; raises when any other failed."""
         async with asyncio.timeout(PUBLISH_LIMIT):
+            await self._meet_broker()
             sends = [await self._send(row) for row in waiting]
             await self._producer.flush()
             results = await asyncio.gather(*sends, return_exceptions=True)
@@ -101,6 +106,13 @@ class Publisher:
                 result, MessageSizeTooLargeError
             ):
                 raise result
+
+    async def _meet_broker(self) -> None:
+        """After a silence in which one may have come that needs to make its topics first."""
+        now = asyncio.get_running_loop().time()
+        if now - self._met_at > _SHORTEST_RESTART:
+            await ask_for_topics(self._producer)
+        self._met_at = now
 
     async def _send(self, row: WaitingRow) -> Awaitable[RecordMetadata]:
         headers = [(name, text.encode()) for name, text in row.headers.items()]
@@ -125,7 +137,7 @@ class Publisher:
                 seen.setdefault((sent.topic, sent.partition), []).append(sent.offset)
         for position, given in seen.items():
             if min(given) <= self._highest.get(position, -1):
-                first_lost = 0 if is_dead_letter_topic(position[0]) else min(given)
+                first_lost = await self._watch.find_begin_of_loss(position, min(given))
                 await self._resend(position, first_lost, keep=ids)
             self._highest[position] = max(given)
 

@@ -19,7 +19,7 @@ from .publisher import PUBLISH_LIMIT, Publisher
 from .topic_watch import TopicWatch
 
 _START_LIMIT = 15.0
-_IDLE_SESSION_SECONDS = PUBLISH_LIMIT + 10
+_IDLE_SESSION_SLACK = PUBLISH_LIMIT + 10
 
 Connection = psycopg.AsyncConnection[TupleRow]
 
@@ -53,12 +53,12 @@ class OutboxRelay:
         await connection.execute(listen)
         partitions = await ensure_topics(self._settings, self._topics)
         producer = make_producer(self._settings, self._service)
-        watch = TopicWatch(self._settings, self._service)
+        rows = OutboxRows(connection, self._service)
+        watch = TopicWatch(self._settings, rows)
         try:
             async with asyncio.timeout(_START_LIMIT):
                 await producer.start()
                 await watch.start()
-            rows = OutboxRows(connection, self._service)
             publisher = Publisher(rows, producer, watch, self._service)
             await publisher.start(partitions)
             while True:
@@ -98,8 +98,8 @@ class OutboxRelay:
             **connection_options(self._settings),
         )
         try:
-            idle = f"SET idle_session_timeout = '{_IDLE_SESSION_SECONDS:.0f}s'"
-            await connection.execute(sql.SQL(idle))
+            idle = min(self._settings.outbox_poll_interval + _IDLE_SESSION_SLACK, 86_400)
+            await connection.execute(sql.SQL(f"SET idle_session_timeout = '{idle:.0f}s'"))
             yield connection
         finally:
             await connection.close()

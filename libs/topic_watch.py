@@ -10,7 +10,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from .config import ServiceSettings
 from .kafka import REQUEST_TIMEOUT_MS
 from .letter_format import is_dead_letter_topic
-from .outbox_rows import Position
+from .outbox_rows import OutboxRows, Position
 
 _READ_SECONDS = 1.0
 _PATIENT_READ_SECONDS = 5.0
@@ -18,8 +18,12 @@ _LIMIT = 15.0
 
 
 class TopicWatch:
-    def __init__(self, settings: ServiceSettings, service: str) -> None:
-        self._service = service
+    """A message counts as there when it is ours by its content, not by its offset alone: a topic
+    that was made anew may hold other messages at the places of those that are lost.
+    """
+
+    def __init__(self, settings: ServiceSettings, rows: OutboxRows) -> None:
+        self._rows = rows
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap,
             enable_auto_commit=False,
@@ -56,14 +60,22 @@ class TopicWatch:
         lost = {}
         for position, offset in unsure.items():
             end = ends[TopicPartition(*position)]
-            if position in there:
-                if not is_dead_letter_topic(position[0]):
-                    self._confirmed[position] = (offset, end)
-            elif end <= offset and not is_dead_letter_topic(position[0]):
-                lost[position] = end
-            else:
-                lost[position] = 0
+            if position not in there:
+                lost[position] = await self.find_begin_of_loss(position, min(end, offset))
+            elif not is_dead_letter_topic(position[0]):
+                self._confirmed[position] = (offset, end)
         return lost
+
+    async def find_begin_of_loss(self, position: Position, at: int) -> int:
+        """`at`, for a topic that lost its end and still has what was before it; else 0.
+
+        Dead-letter topics have several writers, so there the places tell nothing.
+        """
+        if at == 0 or is_dead_letter_topic(position[0]):
+            return 0
+        async with asyncio.timeout(_LIMIT):
+            records = await self._read({position: at - 1}, _READ_SECONDS)
+            return at if await self._ours(records) else 0
 
     async def _read_ours(
         self, offsets: Mapping[Position, int], ends: Mapping[TopicPartition, int]
@@ -76,13 +88,10 @@ class TopicWatch:
             if position not in records and ends[TopicPartition(*position)] > offset
         }
         records |= await self._read(slow, _PATIENT_READ_SECONDS)
-        return {position for position, record in records.items() if self._is_ours(record)}
+        return await self._ours(records)
 
-    def _is_ours(self, record: ConsumerRecord) -> bool:
-        """Other services write to dead-letter topics too."""
-        if not is_dead_letter_topic(record.topic):
-            return True
-        return dict(record.headers).get("consumer") == self._service.encode()
+    async def _ours(self, records: Mapping[Position, ConsumerRecord]) -> set[Position]:
+        return {p for p, record in records.items() if await self._rows.holds(record)}
 
     async def _read(
         self, offsets: Mapping[Position, int], limit: float

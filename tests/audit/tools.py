@@ -68,13 +68,7 @@ class Stand:
 
     async def audit(self, *, wait: float = 0, doubled_mails: int = 0) -> list[Breach]:
         """The rules that it finds broken."""
-        target, console = target_of(self.stack), Console()
-        if wait:
-            busy = await asyncio.to_thread(wait_until_quiet, target, console, wait)
-            assert not busy
-        limits = Limits.read(target, doubled_mails)
-        found = await asyncio.to_thread(audit, target, console, limits)
-        return [Breach(rule.rule, list(rule.breaches)) for rule in found if not rule.ok]
+        return await find_breaches(self.stack, wait=wait, doubled_mails=doubled_mails)
 
     async def dlq(self, *arguments: str) -> Done:
         return await self.run("events.py", "dlq", *arguments)
@@ -114,6 +108,17 @@ class Stand:
             yield
         finally:
             os.kill(pid, signal.SIGCONT)
+
+
+async def find_breaches(stack: Json, *, wait: float = 0, doubled_mails: int = 0) -> list[Breach]:
+    """The audit's broken rules; `wait` is how many seconds it may take until all is quiet."""
+    target, console = target_of(stack), Console()
+    if wait:
+        busy = await asyncio.to_thread(wait_until_quiet, target, console, wait)
+        assert not busy
+    limits = Limits.read(target, doubled_mails)
+    found = await asyncio.to_thread(audit, target, console, limits)
+    return [Breach(rule.rule, list(rule.breaches)) for rule in found if not rule.ok]
 
 
 async def make_orders(market: Market, product: Json) -> dict[str, int]:

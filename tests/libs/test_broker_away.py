@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import ConsumerRecord
 
+from libs.config import ServiceSettings
+from libs.kafka import ask_for_topics, close_client, make_producer
 from tests.support.database import Query, make_query
 from tests.support.databases import alembic, create_database
 from tests.support.kafka import EventLog, Publisher
@@ -36,15 +38,18 @@ async def broker() -> AsyncIterator[OwnBroker]:
         yield broker
 
 
-async def _pay(copy: ServiceProcess, market: Market, buyer: Customer, product: Json) -> int:
+async def _pay(
+    copy: ServiceProcess, market: Market, buyer: Customer, product: Json, *, failures: int = 0
+) -> int:
     order = await market.place_order(buyer, product)
     body = {
         "order_id": order["order_id"],
         "amount_cents": order["total_cents"],
         "currency": order["currency"],
     }
-    answer = await buyer.post(f"{copy.url}/v1/payments/mock-succeed", json=body)
-    assert answer.status_code == 201, answer.text
+    for how in (*["mock-fail"] * failures, "mock-succeed"):
+        answer = await buyer.post(f"{copy.url}/v1/payments/{how}", json=body)
+        assert answer.status_code == 201, answer.text
     order_id: int = order["order_id"]
     return order_id
 
@@ -116,6 +121,48 @@ async def test_an_idle_relay_notices_that_the_broker_forgot(
                 )
         await _published(broker, order_id)
         await _letter(broker, key)
+
+
+@pytest.mark.parametrize("others", [1, 3])
+async def test_a_broker_that_forgot_and_holds_other_messages_by_now_is_told_all(
+    market: Market, product: Json, own_env: Json, broker: OwnBroker, others: int
+) -> None:
+    """Ours, whose marks were lost: fewer than were forgotten, or as many and more."""
+    await broker.up()
+    env = {**own_env, "KAFKA_BOOTSTRAP": broker.address}
+    async with ServiceProcess("payment", env) as copy:
+        buyer = await market.new_customer()
+        order_id = await _pay(copy, market, buyer, product, failures=1)
+        await _published(broker, order_id)
+    await broker.kill()
+    await broker.up()
+    async with Publisher(broker.address) as publish:
+        for _ in range(others):
+            await publish.raw("payment.events", b"{}", key=str(order_id).encode())
+    async with ServiceProcess("payment", env):
+        await _published(broker, order_id)
+        async with EventLog(broker.address) as log:
+            assert await log.of_order(order_id, "payment.failed")
+
+
+async def test_a_broker_that_came_back_without_its_topics_keeps_what_it_is_sent_first(
+    broker: OwnBroker,
+) -> None:
+    await broker.up()
+    settings = ServiceSettings(kafka_bootstrap=broker.address, kafka_enable_idempotence=False)
+    producer = make_producer(settings, "test")
+    await producer.start()
+    try:
+        await producer.send_and_wait("order.events", b"{}", key=b"1")
+        await broker.kill()
+        await broker.up()
+        await ask_for_topics(producer)
+        for number in (b"1", b"2", b"3"):
+            await producer.send_and_wait("order.events", number, key=b"1")
+        async with EventLog(broker.address) as log:
+            assert [record.value for record in await log.read()] == [b"1", b"2", b"3"]
+    finally:
+        await close_client(producer)
 
 
 async def _noticed_its_own(env: Json) -> bool:

@@ -1,14 +1,16 @@
 """A consumer whose group coordinator answers no more."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
 from aiokafka.errors import CommitFailedError
 
-from libs import consumer_place
-from libs.consumer_place import commit
+from libs import consumer_place, kafka
+from libs.consumer_place import Membership, commit
+from libs.kafka import close_client
 
 
 class Client:
@@ -36,3 +38,45 @@ async def test_no_answer_ends_the_client_so_that_a_new_one_joins_the_group(
 
 async def test_a_refusal_is_only_a_rebalance() -> None:
     await commit(Client(CommitFailedError()), [RECORD])
+
+
+async def test_a_group_that_gives_no_assignment_ends_the_client() -> None:
+    membership = Membership(session_timeout=0)
+    with pytest.raises(TimeoutError):
+        membership.check()
+    await membership.on_partitions_assigned(set())
+    membership.check()
+    await membership.on_partitions_revoked(set())
+    with pytest.raises(TimeoutError):
+        membership.check()
+
+
+class Stubborn:
+    """A client that goes on waiting when it is cancelled."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    async def stop(self) -> None:
+        while not self.ended.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.ended.wait()
+
+
+class Cancelled:
+    """A client that was waiting for a task of its own, which somebody has cancelled."""
+
+    async def stop(self) -> None:
+        raise asyncio.CancelledError
+
+
+async def test_a_client_whose_own_task_was_cancelled_does_not_cancel_who_closes_it() -> None:
+    await close_client(Cancelled())
+
+
+async def test_a_client_that_does_not_close_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "_CLOSE_LIMIT", 0.01)
+    client = Stubborn()
+    async with asyncio.timeout(5):
+        await close_client(client)
+    client.ended.set()

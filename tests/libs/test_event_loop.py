@@ -8,7 +8,8 @@ from tests.support.processes import ROOT
 
 WINDOWS = """
 import asyncio, sys
-import aiokafka, fastapi, psycopg, sqlalchemy.ext.asyncio, uvicorn  # as they are on this system
+# As they are on this system:
+import aiohttp, aiokafka, fastapi, psycopg, sqlalchemy.ext.asyncio, uvicorn
 
 class ProactorEventLoop(asyncio.SelectorEventLoop):
     pass

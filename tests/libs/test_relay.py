@@ -65,7 +65,8 @@ async def test_when_the_leaders_session_ends_another_takes_over(
 ) -> None:
     async with ServiceProcess("payment", stack["env"]) as copy:
         ended = await query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = %s AND datname = current_database()",
             "payment-relay",
         )
         assert len(ended) == 2

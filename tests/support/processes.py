@@ -36,6 +36,10 @@ class ServiceProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def start(self) -> None:
         command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(self.port)]
         self.process = subprocess.Popen(
             [*command, "--root-path", f"/{self.name}"],
@@ -47,7 +51,6 @@ class ServiceProcess:
         except BaseException:
             await self.stop()
             raise
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
@@ -60,7 +63,7 @@ class ServiceProcess:
                     return (await client.get("/livez")).status_code == 200
                 return False
 
-            await eventually(alive, within=20, what=f"{self.name} alive")
+            await eventually(alive, within=60, what=f"{self.name} alive")
 
     async def stop(self) -> None:
         assert self.process is not None
@@ -68,8 +71,12 @@ class ServiceProcess:
         try:
             await asyncio.to_thread(self.process.wait, 15)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            await asyncio.to_thread(self.process.wait)
+            await self.kill()
+
+    async def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        await asyncio.to_thread(self.process.wait)
 
 
 class TcpProxy:

@@ -1,0 +1,13 @@
+"""Breaks a stack while customers shop, and proves what holds: `python scripts/chaos.py`."""
+
+import sys
+
+from bootstrap import ensure_environment  # type: ignore[import-not-found]
+
+ensure_environment()
+
+from scripts.console import run_script
+from scripts.havoc.cli import main
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))
