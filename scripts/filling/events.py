@@ -5,7 +5,7 @@ from typing import LiteralString
 ROWS_AN_ORDER = 15
 """Outbox and inbox rows of a dispatched order."""
 
-_TYPES: LiteralString = """
+_EVENTS: LiteralString = """
 CREATE TEMP TABLE fill_events ON COMMIT DROP AS
 SELECT n, recent, order_id, user_id, email, service, type,
        CASE WHEN service = 'order' THEN 'order.events' WHEN service = 'payment'
@@ -63,4 +63,4 @@ INBOX: LiteralString = """
 INSERT INTO {inbox} (event_id, received_at)
 SELECT event_id, at FROM fill_events WHERE recent AND type = ANY({types})"""
 
-BATCH: tuple[LiteralString, ...] = (_TYPES, "ANALYZE fill_events", _MAILS)
+BATCH: tuple[LiteralString, ...] = (_EVENTS, _MAILS)
