@@ -23,7 +23,7 @@ from .world import PASSWORD, World, make_world
 Database = psycopg.AsyncConnection[tuple[Any, ...]]
 
 READERS, CARTS, LOGINS = 16, 16, 4
-PRODUCTS = 64
+PRODUCTS = 32
 
 
 @dataclass(frozen=True)
