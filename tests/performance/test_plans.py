@@ -121,9 +121,9 @@ async def test_all_kinds_of_statement_are_looked_at(sent: list[Statement], big: 
         ('"order".ix_orders_user_id', "order.orders"),
         ("catalog.ix_products_created", "catalog.products"),
         ("notifications.ix_mails_queued", "notifications.mails"),
-        ("shipping.ix_outbox_position", "shipping.outbox"),
+        ('"order".ix_outbox_position', "order.outbox"),
         ('"order".ix_outbox_published_at', "order.outbox"),
-        ("catalog.ix_inbox_received_at", "catalog.inbox"),
+        ('"order".ix_inbox_received_at', "order.inbox"),
         ("payment.ix_payments_order_id", "payment.payments"),
     ],
 )
