@@ -9,7 +9,7 @@ from rich.table import Table
 
 from .figures import FIGURES, Figure, ratios
 
-WIDTH = 118
+WIDTH = 120
 LATE = 10.0
 """Percent of the CPU that the client may take before it is said to distort."""
 
@@ -57,7 +57,7 @@ def _figures(data: Mapping[str, Any], before: Mapping[str, Any] | None) -> Table
 def _phases(data: Mapping[str, Any]) -> Table:
     table = _table(
         "Flows: medians of the repetitions, in ms",
-        *("", "flows/s", "p50", "p95", "p99", "cart", "check", "pay", "disp", "ready"),
+        *("", "/s", "p50", "p95", "p99", "cart", "check", "pay", "disp", "ready"),
         *("p99", "mail", "CPU", "F", "client"),
     )
     for phase in data["phases"]:
