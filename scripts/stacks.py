@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,7 +39,8 @@ class StackAway(ScriptError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Target:
-    """A stack, as a client sees it. `info` is the local stack's `stack.json`."""
+    """A stack, as a client sees it. `info` is the local stack's `stack.json`; `start_seconds` is
+    how long it took to come up, if it was started for the caller."""
 
     gateway: str
     mailhog: str
@@ -47,6 +48,7 @@ class Target:
     postgres_dsn: str
     kafka: str
     info: Mapping[str, Any] | None = field(default=None, repr=False)
+    start_seconds: float | None = None
 
 
 def environment(env_file: Path | None = None) -> dict[str, str]:
@@ -170,10 +172,11 @@ def local_target(console: Console) -> Iterator[Target]:
     try:
         try:
             console.progress("starting the local stack")
+            started = time.monotonic()
             info = stack.start()
         except StackError as error:
             raise ScriptError(f"The local stack can't start: {error}") from None
-        yield target_of(info)
+        yield replace(target_of(info), start_seconds=time.monotonic() - started)
     finally:
         console.progress("stopping the local stack")
         stack.stop()

@@ -23,7 +23,7 @@ def check_effects(connection: Connection, discarded: Iterable[Letter]) -> Outcom
     """But for those whose dead letter an operator has discarded."""
     excused = {(letter.consumer, letter.event_id) for letter in discarded}
     expected, breaches = 0, []
-    for consumer, producer, types in _pairs():
+    for consumer, producer, types in consumer_pairs():
         outbox, inbox = sql.Identifier(producer, "outbox"), sql.Identifier(consumer, "inbox")
         count = sql.SQL(_COUNT).format(outbox=outbox)
         expected += (connection.execute(count, (types,)).fetchone() or (0,))[0]
@@ -35,7 +35,7 @@ def check_effects(connection: Connection, discarded: Iterable[Letter]) -> Outcom
     return Outcome("every event has had its effect in each consumer", numbers, breaches)
 
 
-def _pairs() -> Iterable[tuple[str, str, list[str]]]:
+def consumer_pairs() -> Iterable[tuple[str, str, list[str]]]:
     """(consumer, producer, types)"""
     for consumer, names in CONSUMERS.items():
         for topic, producer in PRODUCERS.items():

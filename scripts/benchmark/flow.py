@@ -1,12 +1,12 @@
 """One flow, timed step by step: cart add, checkout, pay, READY_TO_SHIP, dispatch."""
 
-import asyncio
+import itertools
 import time
-from collections.abc import Callable
 from typing import Any
 
-from .http import Connection
-from .recorder import WHOLE, Pace, Recorder
+from .http import Connection, Head, parse
+from .readiness import Readiness
+from .samples import WHOLE
 from .world import Account, World
 
 READY_LIMIT = 30.0
@@ -30,87 +30,72 @@ class StepError(Exception):
 class Shopper:
     """A customer with a connection of its own, who orders one thing after the other."""
 
-    def __init__(self, world: World, customer: Account, recorder: Recorder, pace: Pace) -> None:
+    def __init__(self, world: World, customer: Account, readiness: Readiness) -> None:
         self.world, self.customer = world, customer
-        self.recorder, self.pace = recorder, pace
         self.connection = Connection(world.target.gateway)
+        self._readiness = readiness
+        self._products = itertools.cycle(world.product_ids)
+        self._tokens = ""
+        self._cart: Head
+        self._checkout: bytes
+        self._pay: Head
+        self._admin: dict[str, str]
 
-    async def flow(self, product_id: int) -> None:
-        started = time.perf_counter()
+    async def flow(self, scheduled: float | None = None) -> dict[str, float]:
+        """Seconds by step; the whole flow is counted from `scheduled`. Raises StepError, with the
+        cart emptied."""
+        started = time.perf_counter() if scheduled is None else scheduled
+        await self._prepare()
+        times: dict[str, float] = {}
         try:
-            order_id = await self._order(product_id)
-        except StepError as failure:
-            self.recorder.errors[failure.step, failure.status] += 1
-            headers = await self.customer.headers(self.connection)
-            await self.connection.request("DELETE", "/cart/v1/cart", None, headers)
-            return
-        self.recorder.seconds[WHOLE].append(time.perf_counter() - started)
-        self.recorder.order_ids.append(order_id)
+            await self._order(times)
+        except StepError:
+            await self.empty_cart()
+            raise
+        times[WHOLE] = time.perf_counter() - started
+        return times
 
-    async def _order(self, product_id: int) -> int:
-        item = {"product_id": product_id, "qty": 1}
-        await self._step("cart add", "/cart/v1/cart/items", item, 201)
-        order = await self._step("checkout", "/order/v1/orders/checkout", ADDRESS, 201)
+    async def empty_cart(self) -> None:
+        headers = await self.customer.headers(self.connection)
+        await self.connection.request("DELETE", "/cart/v1/cart", None, headers)
+
+    async def _order(self, times: dict[str, float]) -> None:
+        item = {"product_id": next(self._products), "qty": 1}
+        await self._step(times, "cart add", self._cart.with_body(item), 201)
+        order = parse(await self._step(times, "checkout", self._checkout, 201))
         payment = {
             "order_id": order["order_id"],
             "amount_cents": order["total_cents"],
             "currency": order["currency"],
         }
-        await self._step("pay", "/payment/v1/payments/mock-succeed", payment, 201)
-        shipment_id = await self._ready(order["order_id"])
+        await self._step(times, "pay", self._pay.with_body(payment), 201)
+        paid = time.perf_counter()
+        ready = await self._readiness.wait(order["order_id"], READY_LIMIT)
+        if ready is None:
+            raise StepError("ready", 0)
+        shipment_id, seen = ready
+        times["ready"] = seen - paid
         path = f"/shipping/v1/shipments/{shipment_id}/dispatch"
-        await self._step("dispatch", path, None, 200, account=self.world.admin)
-        return int(order["order_id"])
+        dispatch = Head(self.connection.base, "POST", path, self._admin).bare()
+        await self._step(times, "dispatch", dispatch, 200)
 
-    async def _step(
-        self, step: str, path: str, body: Any, expect: int, *, account: Account | None = None
-    ) -> Any:
-        headers = await (account or self.customer).headers(self.connection)
+    async def _step(self, times: dict[str, float], step: str, message: bytes, expect: int) -> bytes:
         started = time.perf_counter()
-        status, answer = await self.connection.request("POST", path, body, headers)
+        status, body = await self.connection.ask(message)
         if status != expect:
             raise StepError(step, status)
-        self.recorder.seconds[step].append(time.perf_counter() - started)
-        return answer
+        times[step] = time.perf_counter() - started
+        return body
 
-    async def _ready(self, order_id: int) -> int:
-        """The id of the order's shipment, once it is READY_TO_SHIP."""
-        paid = time.perf_counter()
-        pause = self.pace.first
-        while time.perf_counter() - paid < READY_LIMIT:
-            await asyncio.sleep(pause)
-            pause = self.pace.next(time.perf_counter() - paid)
-            if shipment_id := await self._ready_shipment(order_id):
-                lag = time.perf_counter() - paid
-                self.recorder.seconds["ready"].append(lag)
-                return shipment_id
-        raise StepError("ready", 0)
+    async def _prepare(self) -> None:
+        """The requests that are the same in each flow, made anew when a token was renewed."""
+        own = await self.customer.headers(self.connection)
+        self._admin = await self.world.admin.headers(self.connection)
+        if self._tokens != self.customer.token:
+            self._tokens = self.customer.token
+            self._cart = self._head("/cart/v1/cart/items", own)
+            self._checkout = self._head("/order/v1/orders/checkout", own).with_body(ADDRESS)
+            self._pay = self._head("/payment/v1/payments/mock-succeed", own)
 
-    async def _ready_shipment(self, order_id: int) -> int | None:
-        headers = await self.customer.headers(self.connection)
-        path = f"/shipping/v1/shipments?order_id={order_id}"
-        status, found = await self.connection.request("GET", path, None, headers)
-        self.recorder.polls += 1
-        if status != 200:
-            raise StepError("ready", status)
-        return next((int(s["id"]) for s in found if s["status"] == "READY_TO_SHIP"), None)
-
-
-async def run_flows(
-    world: World, flows: int, recorder: Recorder, pace: Pace, progress: Callable[[int], None]
-) -> None:
-    """`flows` flows, as many at once as there are customers; products take turns."""
-    numbers = iter(range(flows))
-
-    async def work(customer: Account) -> None:
-        shopper = Shopper(world, customer, recorder, pace)
-        for number in numbers:
-            await shopper.flow(world.product_ids[number % len(world.product_ids)])
-            progress(number + 1)
-        shopper.connection.close()
-
-    recorder.started = time.perf_counter()
-    async with asyncio.TaskGroup() as group:
-        for customer in world.customers:
-            group.create_task(work(customer))
-    recorder.ended = time.perf_counter()
+    def _head(self, path: str, headers: Any) -> Head:
+        return Head(self.connection.base, "POST", path, headers)

@@ -1,159 +1,166 @@
-"""The result of a run, as data and as a table."""
+"""The result of a run as tables: the figures first, then what they are made of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from rich.console import Console as Rich
 from rich.table import Table
 
-from .recorder import STEPS, WHOLE, Recorder, percentile
-from .usage import CLIENT, OTHERS, Usage, total
+from .figures import FIGURES, Figure, ratios
 
-MIB = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Result:
-    recorder: Recorder
-    concurrency: int
-    drained_seconds: float | None
-    undrained: str
-    before: Usage | None
-    after: Usage | None
-    services: tuple[str, ...]
-    servers: tuple[str, ...]
-    seconds_of_usage: float
-
-    def data(self) -> dict[str, Any]:
-        recorder = self.recorder
-        return {
-            "flows": recorder.finished,
-            "concurrency": self.concurrency,
-            "seconds": round(recorder.duration, 3),
-            "flows_per_second": round(recorder.finished / recorder.duration, 2),
-            "milliseconds": {
-                step: _percentiles(recorder.seconds[step]) for step in (*STEPS, WHOLE)
-            },
-            "polls_per_flow": round(recorder.polls / max(1, recorder.finished), 2),
-            "errors": [
-                {"step": step, "status": status, "count": count}
-                for (step, status), count in sorted(recorder.errors.items())
-            ],
-            "drained_seconds": _rounded(self.drained_seconds),
-            "undrained": self.undrained,
-            "cpu_ms_per_flow": self._cpu(),
-            "client_cpu_percent_of_a_core": self._client_percent(),
-            "memory_mib": self._memory(),
-        }
-
-    def _cpu(self) -> dict[str, float] | None:
-        if not self.before or not self.after:
-            return None
-        flows = max(1, self.recorder.finished)
-        spent = {
-            name: round((seconds - self.before.cpu.get(name, 0)) * 1000 / flows, 2)
-            for name, seconds in self.after.cpu.items()
-        }
-        services, servers = total(spent, self.services), total(spent, self.servers)
-        sums = {"all services": round(services, 2), "all servers": round(servers, 2)}
-        return spent | sums
-
-    def _client_percent(self) -> float | None:
-        if not self.before or not self.after:
-            return None
-        seconds = self.after.cpu[CLIENT] - self.before.cpu[CLIENT]
-        return round(100 * seconds / self.seconds_of_usage, 1)
-
-    def _memory(self) -> dict[str, dict[str, float]] | None:
-        if not self.before or not self.after:
-            return None
-        parts = {"all services": self.services, "all servers": self.servers}
-        parts["whole stack"] = (*self.services, *self.servers, OTHERS)
-        names = {**{name: (name,) for name in (*self.services, *self.servers, OTHERS)}, **parts}
-        return {
-            name: {
-                "before": round(total(self.before.memory, members) / MIB, 1),
-                "after": round(total(self.after.memory, members) / MIB, 1),
-            }
-            for name, members in names.items()
-        }
+WIDTH = 120
+LATE = 10.0
+"""Percent of the CPU that the client may take before it is said to distort."""
 
 
-def _percentiles(seconds: list[float]) -> dict[str, float]:
-    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-    return {name: round(1000 * percentile(seconds, share), 1) for name, share in shares.items()}
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 2)
-
-
-def print_result(result: Result) -> None:
-    """One table: the steps' times, then what each process used, then the run's own figures."""
-    data = result.data()
-    table = Table(title=_title(data), title_justify="left")
-    table.add_column("")
-    times = ("p50 ms", "p95 ms", "p99 ms")
-    usage = ("CPU ms/flow", "MiB before", "MiB after") if result.before else ()
-    for column in (*times, *usage):
-        table.add_column(column, justify="right")
-    for step, values in data["milliseconds"].items():
-        name = "ready (lag after pay)" if step == "ready" else step
-        table.add_row(name, *(f"{value:.1f}" for value in values.values()))
-    table.add_section()
-    for row in _usage_rows(data, result):
-        table.add_row(*row)
+def print_result(data: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
+    """`data` is what `as_data` made; `before` the same of an earlier run."""
     console = Rich()
     if not console.is_terminal:
-        console = Rich(width=110)
-    console.print(table)
-    for line in _footnotes(data):
+        console = Rich(width=WIDTH)
+    for table in (_figures(data, before), _phases(data), _steps(data), _parts(data)):
+        console.print(table)
+        console.print()
+    for line in _notes(data):
         console.print(line, markup=False, highlight=False)
 
 
-def _title(data: dict[str, Any]) -> str:
-    return (
-        f"{data['flows']} flows at concurrency {data['concurrency']} in {data['seconds']:.1f} s: "
-        f"{data['flows_per_second']:.1f} flows/s"
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(columns[0], no_wrap=True)
+    for column in columns[1:]:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _figures(data: Mapping[str, Any], before: Mapping[str, Any] | None) -> Table:
+    extra = ("before", "now/before") if before else ()
+    table = _table("The figures", "", "measured", "target", "", *extra)
+    f = data["f_ms"]
+    if f:
+        split = f"uvicorn {f['uvicorn']:.2f} + Traefik {f['traefik']:.2f}"
+        earlier = (_number((before["f_ms"] or {}).get("all"), "ms"), "") if before else ()
+        name = f"F, CPU of one bare request ({split})"
+        table.add_row(name, _number(f["all"], "ms"), "", "", *earlier)
+        table.add_section()
+    old = before["figures"] if before else {}
+    ratio = ratios(data["figures"], old)
+    for figure in FIGURES:
+        value = data["figures"][figure.key]
+        row = (figure.name, _number(value, figure.unit), _target(figure), _verdict(figure, value))
+        earlier = (_number(old.get(figure.key), figure.unit), _ratio(ratio.get(figure.key)))
+        table.add_row(*row, *(earlier if before else ()))
+    return table
+
+
+def _phases(data: Mapping[str, Any]) -> Table:
+    table = _table(
+        "Flows: medians of the repetitions, in ms",
+        *("", "/s", "p50", "p95", "p99", "cart", "check", "pay", "disp", "ready"),
+        *("p99", "mail", "CPU", "F", "client"),
     )
+    for phase in data["phases"]:
+        times = phase["milliseconds"]
+        whole, ready = times["whole flow"], times["ready"]
+        cells = [whole["p50"], whole["p95"], whole["p99"]]
+        cells += [times[step]["p50"] for step in ("cart add", "checkout", "pay", "dispatch")]
+        cells += [ready["p50"], ready["p99"], phase["mail_lag_ms"].get("p50", 0)]
+        table.add_row(
+            phase["name"],
+            f"{phase['flows_per_second']:.1f}",
+            *(f"{cell:.0f}" for cell in cells),
+            f"{phase['cpu_ms_per_flow']:.1f}",
+            _in_f(phase["cpu_ms_per_flow"], data, 0),
+            f"{phase['client_cpu_percent']:.1f}%",
+        )
+    return table
 
 
-def _usage_rows(data: dict[str, Any], result: Result) -> list[tuple[str, ...]]:
-    cpu, memory = data["cpu_ms_per_flow"], data["memory_mib"]
-    if cpu is None or memory is None:
-        return []
-    names = (*result.services, "all services", *result.servers, "all servers", OTHERS)
-    rows = [_usage_row(name, cpu, memory) for name in (*names, "whole stack")]
-    return [*rows, _usage_row(CLIENT, cpu, memory)]
+def _steps(data: Mapping[str, Any]) -> Table:
+    columns = ("at once", "per s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "F", "client")
+    table = _table("Single steps", "", *columns)
+    for step in data["steps"]:
+        table.add_row(
+            step["name"],
+            str(step["concurrency"]),
+            f"{step['per_second']:.0f}",
+            *(f"{value:.1f}" for value in step["milliseconds"].values()),
+            f"{step['cpu_ms']:.2f}",
+            _in_f(step["cpu_ms"], data, 1),
+            f"{step['client_cpu_percent']:.1f}%",
+        )
+    return table
 
 
-def _usage_row(name: str, cpu: dict[str, float], memory: dict[str, Any]) -> tuple[str, ...]:
-    spent = f"{cpu[name]:.2f}" if name in cpu else ""
-    mib = memory.get(name)
-    sizes = (f"{mib['before']:.1f}", f"{mib['after']:.1f}") if mib else ("", "")
-    return (name, "", "", "", spent, *sizes)
+def _parts(data: Mapping[str, Any]) -> Table:
+    title = f"By service and server: CPU at the best concurrency, memory ({data['memory_kind']})"
+    table = _table(title, "", "CPU ms/flow", "F/flow", "MiB before", "MiB after")
+    for name, part in data["parts"].items():
+        cpu = part["cpu_ms_per_flow"]
+        memory = (f"{part['mib_before']:.1f}", f"{part['mib_after']:.1f}")
+        table.add_row(name, f"{cpu:.2f}", _in_f(cpu, data, 1), *memory)
+        if name.startswith("all "):
+            table.add_section()
+    return table
 
 
-def _footnotes(data: dict[str, Any]) -> list[str]:
-    drained = data["drained_seconds"]
-    notes = [
-        f"{data['polls_per_flow']:.1f} polls for READY_TO_SHIP a flow",
-        f"rest of the work done {drained:.1f} s after the last flow"
-        if drained is not None
-        else f"rest of the work: {data['undrained']}",
-    ]
-    if data["client_cpu_percent_of_a_core"] is not None:
-        notes.append(f"the bench itself used {data['client_cpu_percent_of_a_core']} % of a core")
-    else:
-        notes.append("CPU and memory are measured on the local stack only")
+def _notes(data: Mapping[str, Any]) -> list[str]:
+    notes = [_queue_note(phase) for phase in data["phases"]]
+    shares = [each["client_cpu_percent"] for each in (*data["phases"], *data["steps"])]
+    worst = max(shares, default=0.0)
+    distorts = ": the client distorts the figures" if worst > LATE else ""
+    notes.append(f"The client took {worst:.1f} % of the CPU at most{distorts}.")
+    if not data["f_ms"]:
+        notes.append("F needs the Traefik wheel, which this system has not.")
+    if not data["errors"]:
+        return [*notes, "No errors."]
     return notes + [
-        f"ERROR {e['count']} x {e['step']}: {_status(e['status'])}" for e in data["errors"]
+        f"ERROR {e['count']} x {e['step']} ({e['where']}): {_status(e['status'])}"
+        for e in data["errors"]
     ]
+
+
+def _queue_note(phase: Mapping[str, Any]) -> str:
+    left = (
+        f"{phase['unpublished_at_the_end']} events unpublished, {phase['untaken_at_the_end']} not"
+        f" taken, {phase['mails_waiting_at_the_end']} mails waiting"
+    )
+    drained = phase["drained_seconds"]
+    ending = "NOT empty within the limit" if drained is None else f"empty after {drained:.2f} s"
+    return f"Queues after {phase['name']}: {left}; {ending}."
+
+
+def _number(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    digits = 0 if value >= 1000 else 1 if value >= 10 else 2
+    return f"{value:.{digits}f}{unit}" if unit.startswith("/") else f"{value:.{digits}f} {unit}"
+
+
+def _target(figure: Figure) -> str:
+    if figure.target is None:
+        return ""
+    sign = "≥" if figure.higher_is_better else "≤"
+    number = f"{figure.target:g}"
+    return f"{sign} {number}{'' if figure.unit.startswith('/') else ' '}{figure.unit}"
+
+
+def _verdict(figure: Figure, value: float | None) -> str:
+    met = None if value is None else figure.meets(value)
+    return {None: "", True: "ok", False: "missed"}[met]
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"x {value:.2f}"
+
+
+def _in_f(milliseconds: float, data: Mapping[str, Any], digits: int) -> str:
+    return f"{milliseconds / data['f_ms']['all']:.{digits}f}" if data["f_ms"] else "-"
 
 
 def _status(status: int) -> str:
     if not status:
-        return "no answer in time"
+        return "no answer, or not in time"
     known = {entry.value: entry.phrase for entry in HTTPStatus}
     return f"{status} {known.get(status, '')}".strip()

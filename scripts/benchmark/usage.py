@@ -1,41 +1,85 @@
-"""CPU and memory of the local stack's processes."""
+"""CPU and memory of the stack's parts."""
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
-CLIENT, OTHERS = "bench client", "supervisor"
+OTHERS = "supervisor"
+
+Cpu = Mapping[str, float]
+"""Seconds of CPU since the part's start."""
+Memory = Mapping[str, int]
+"""Bytes."""
 
 
-@dataclass(frozen=True)
-class Usage:
-    """By process: seconds of CPU since its start, and bytes of memory (PSS on Linux)."""
+class Meter(Protocol):
+    services: tuple[str, ...]
+    servers: tuple[str, ...]
+    memory_kind: str
 
-    cpu: Mapping[str, float]
-    memory: Mapping[str, int]
+    def cpu(self) -> Cpu: ...
 
-
-def measure(info: Mapping[str, Any]) -> Usage:
-    """Each part of the stack with its children; what is left of the stack is the supervisor's."""
-    parts = {**info["services"], **info["servers"]}
-    families = {name: _family(part["pid"]) for name, part in parts.items()}
-    counted = {process.pid for family in families.values() for process in family}
-    everything = _family(info["supervisor"]["pid"])
-    families[OTHERS] = [process for process in everything if process.pid not in counted]
-    memory = {name: sum(map(_memory, family)) for name, family in families.items()}
-    families[CLIENT] = [psutil.Process()]
-    cpu = {name: sum(map(_cpu, family)) for name, family in families.items()}
-    return Usage(cpu, memory)
+    def memory(self) -> Memory: ...
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    return []
+class LocalMeter:
+    """The local stack's processes, each part with its children."""
+
+    def __init__(self, info: Mapping[str, Any]) -> None:
+        self.services, self.servers = tuple(info["services"]), tuple(info["servers"])
+        self.memory_kind = "PSS" if sys.platform == "linux" else "USS"
+        self._info = info
+        self._own: set[int] = set()
+
+    def leave_out(self, pids: Collection[int]) -> None:
+        """Processes that serve the bench itself: Postgres' for the bench's own connection."""
+        self._own.update(pids)
+
+    def cpu(self) -> Cpu:
+        return {name: sum(map(_cpu, family)) for name, family in self._families().items()}
+
+    def memory(self) -> Memory:
+        families = self._families()
+        return {name: sum(map(_memory, family)) for name, family in families.items()}
+
+    def _families(self) -> dict[str, list[psutil.Process]]:
+        """What belongs to no part of the stack is the supervisor's."""
+        children = _children()
+        parts = {**self._info["services"], **self._info["servers"]}
+        families = {name: _family(part["pid"], children) for name, part in parts.items()}
+        counted = {pid for family in families.values() for pid in family}
+        everything = _family(self._info["supervisor"]["pid"], children)
+        families[OTHERS] = [pid for pid in everything if pid not in counted]
+        return {
+            name: _processes(pid for pid in family if pid not in self._own)
+            for name, family in families.items()
+        }
+
+
+def _children() -> dict[int, list[int]]:
+    """By parent, in one pass over all processes."""
+    found: dict[int, list[int]] = {}
+    for process in psutil.process_iter(["ppid"]):
+        found.setdefault(process.info["ppid"] or 0, []).append(process.pid)
+    return found
+
+
+def _family(pid: int, children: Mapping[int, list[int]]) -> list[int]:
+    family = [pid]
+    for member in family:
+        family += children.get(member, ())
+    return family
+
+
+def _processes(pids: Iterable[int]) -> list[psutil.Process]:
+    found = []
+    for pid in pids:
+        with suppress(psutil.Error):
+            found.append(psutil.Process(pid))
+    return found
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -11,6 +11,7 @@ from ..stacks import HOW_TO_START, Target
 from .http import NO_ANSWER, Connection
 
 PASSWORD = "bench-password"
+STOCK = 1_000_000
 RENEW_BEFORE = 60.0
 LOGINS_AT_ONCE = 4
 
@@ -52,7 +53,7 @@ async def demand(connection: Connection, method: str, path: str, body: Any, **he
     return answer
 
 
-async def make_world(target: Target, *, customers: int, products: int, stock: int) -> World:
+async def make_world(target: Target, *, customers: int, products: int) -> World:
     run = secrets.token_hex(4)
     connection = Connection(target.gateway)
     world = World(target, await _register(connection, target, f"bench-{run}-admin", admin=True))
@@ -60,7 +61,7 @@ async def make_world(target: Target, *, customers: int, products: int, stock: in
     world.customers = await asyncio.gather(
         *(_customer(target, f"bench-{run}-{number}", gate) for number in range(customers))
     )
-    world.product_ids = await _products(connection, world, run, products, stock)
+    world.product_ids = await _products(connection, world, run, products)
     connection.close()
     return world
 
@@ -88,9 +89,7 @@ async def _register(
     return account
 
 
-async def _products(
-    connection: Connection, world: World, run: str, count: int, stock: int
-) -> list[int]:
+async def _products(connection: Connection, world: World, run: str, count: int) -> list[int]:
     headers = await world.admin.headers(connection)
     category = {"name": f"Bench {run}"}
     made = await demand(connection, "POST", "/catalog/v1/categories/", category, **headers)
@@ -98,7 +97,7 @@ async def _products(
     for number in range(count):
         product = {
             "title": f"Bench product {run} {number}",
-            "description": "",
+            "description": "A product of the bench, as long as a sentence.",
             "price_cents": 100 + number,
             "currency": "USD",
             "sku": f"BENCH-{run}-{number}",
@@ -107,7 +106,7 @@ async def _products(
         }
         answer = await demand(connection, "POST", "/catalog/v1/products/", product, **headers)
         ids.append(answer["id"])
-    items = [{"product_id": product_id, "qty": stock} for product_id in ids]
+    items = [{"product_id": product_id, "qty": STOCK} for product_id in ids]
     headers |= {"X-Internal-Key": world.target.internal_key}
     path = "/catalog/v1/inventory/restock"
     await demand(connection, "POST", path, {"items": items}, **headers)

@@ -125,33 +125,39 @@ def gateway(plan: Plan) -> Command:
     urls = {f"{name.upper()}_URL": plan.url(name) for name in plan.services}
     return Command(
         name="gateway",
-        argv=(
-            _script("traefik"),
-            f"--entrypoints.web.address={plan.address('gateway')}",
-            *(f"{ENCODED}{character}=false" for character in REFUSED_CHARACTERS),
-            "--entrypoints.web.http.aliasheadersstrategy=delete",
-            "--entrypoints.web.transport.respondingtimeouts.readtimeout=60s",
-            "--entrypoints.web.transport.respondingtimeouts.idletimeout=180s",
-            "--entrypoints.web.transport.lifecycle.gracetimeout=2s",
-            f"--entrypoints.traefik.address={plan.address('dashboard')}",
-            "--entrypoints.traefik.http.aliasheadersstrategy=delete",
-            "--entrypoints.traefik.transport.lifecycle.gracetimeout=0s",
-            *("--api.insecure=true", "--api.dashboard=true", "--ping=true"),
-            *(f"--providers.file.filename={ROUTES}", "--providers.file.watch=false"),
-            "--providers.providersthrottleduration=100ms",  # a stop waits that long; else 2 s
-            *(
-                f"--accesslog.filepath={plan.logs / 'gateway-access.log'}",
-                "--accesslog.format=json",
-            ),
-            *("--accesslog.bufferingsize=100", "--accesslog.fields.headers.defaultmode=drop"),
-            "--accesslog.fields.headers.names.X-Request-Id=keep",
-            *("--log.level=WARN", "--log.nocolor=true"),
-            *("--global.checknewversion=false", "--global.sendanonymoususage=false"),
+        argv=traefik(
+            web=plan.address("gateway"),
+            dashboard=plan.address("dashboard"),
+            access_log=plan.logs / "gateway-access.log",
         ),
         log=plan.log("gateway"),
         cwd=plan.data,
         env={**plan.base_env, **urls},
         tier=GATEWAY_TIER,
+    )
+
+
+def traefik(*, web: str, dashboard: str, access_log: Path) -> tuple[str, ...]:
+    """The command of a gateway at these addresses; the environment says where services are."""
+    return (
+        _script("traefik"),
+        f"--entrypoints.web.address={web}",
+        *(f"{ENCODED}{character}=false" for character in REFUSED_CHARACTERS),
+        "--entrypoints.web.http.aliasheadersstrategy=delete",
+        "--entrypoints.web.transport.respondingtimeouts.readtimeout=60s",
+        "--entrypoints.web.transport.respondingtimeouts.idletimeout=180s",
+        "--entrypoints.web.transport.lifecycle.gracetimeout=2s",
+        f"--entrypoints.traefik.address={dashboard}",
+        "--entrypoints.traefik.http.aliasheadersstrategy=delete",
+        "--entrypoints.traefik.transport.lifecycle.gracetimeout=0s",
+        *("--api.insecure=true", "--api.dashboard=true", "--ping=true"),
+        *(f"--providers.file.filename={ROUTES}", "--providers.file.watch=false"),
+        "--providers.providersthrottleduration=100ms",  # a stop waits that long; else 2 s
+        *(f"--accesslog.filepath={access_log}", "--accesslog.format=json"),
+        *("--accesslog.bufferingsize=100", "--accesslog.fields.headers.defaultmode=drop"),
+        "--accesslog.fields.headers.names.X-Request-Id=keep",
+        *("--log.level=WARN", "--log.nocolor=true"),
+        *("--global.checknewversion=false", "--global.sendanonymoususage=false"),
     )
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from scripts.benchmark.recorder import percentile
+from scripts.benchmark.samples import percentile
 
 
 @pytest.mark.parametrize(
