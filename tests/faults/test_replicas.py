@@ -24,27 +24,9 @@ from tests.support.waiting import eventually
 from .pair import Pair
 
 TAKEOVER = 10.0
-BUSY = 3.0  # runnable processes a core
-on_a_quiet_machine = pytest.mark.skipif(
-    os.getloadavg()[0] > BUSY * (os.cpu_count() or 1),
-    reason="groups of two at the local broker need a machine that is less busy",
-)
-"""On a busy one they may fall apart for good; on Kafka, chaos.py with two of each finds none."""
-
-FLOWS = 20
 RELAYS = ("catalog", "order", "payment", "shipping", "notifications")
 
 
-@pytest.mark.timeout(240)
-async def test_nothing_takes_effect_twice(pair: Pair) -> None:
-    shop, traffic = await pair.open_shop(customers=5), Traffic()
-    await go_shopping(shop, traffic, seed=1, goes_on=lambda: traffic.begun < FLOWS)
-    assert traffic.finished.total() == traffic.begun >= FLOWS
-    assert not traffic.given_up
-    await _nothing_is_broken(pair, shop, traffic)
-
-
-@on_a_quiet_machine
 @pytest.mark.timeout(240)
 async def test_when_one_copy_of_each_is_killed_the_other_takes_over(pair: Pair) -> None:
     """First the ones that lead; the stack starts those again, as standbys, which then follow."""
@@ -62,7 +44,6 @@ async def test_when_one_copy_of_each_is_killed_the_other_takes_over(pair: Pair) 
     await _nothing_is_broken(pair, shop, traffic)
 
 
-@on_a_quiet_machine
 @pytest.mark.timeout(240)
 async def test_a_rolling_restart_loses_no_request_that_must_not_be_repeated(pair: Pair) -> None:
     """What has a key, or changes nothing, may be asked again; a cart add may not."""
