@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,8 @@ def ensure_environment() -> None:
     if sys.version_info < OLDEST:
         found = "{}.{}".format(*sys.version_info[:2])
         fail(f"This needs Python {OLDEST[0]}.{OLDEST[1]} or later; {sys.executable} is {found}.", 2)
+    if os.name == "nt" and platform.machine() == "ARM64":
+        fail("Some packages are not made for Python on ARM: install Python for x64 (64-bit).", 2)
     if not is_ready():
         if os.environ.get(AGAIN) == inputs_hash():
             fail(f"The packages in {VENV} can't be imported; delete that folder and try again.", 1)

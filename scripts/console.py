@@ -30,6 +30,8 @@ class Console:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a mail may hold what a console can't show
         self._live = False
+        if os.name == "nt":
+            os.system("")  # noqa: S605 - its side effect: the console takes escape codes
         self.use(sys.stdout)
         self._next = time.monotonic() + self.EVERY
 

@@ -1,7 +1,9 @@
 """Where the stack is that a script is to talk to: Docker's, or the local one."""
 
 import argparse
+import io
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -16,7 +18,7 @@ from dotenv import dotenv_values
 from .console import Console, ScriptError
 
 REPO = Path(__file__).resolve().parent.parent
-ENV_FILE = REPO / "deploy" / (os.environ.get("ENV_FILE") or ".env")
+ENV_FILE = REPO / "deploy" / (os.environ.get("SERVICES_ENV_FILE") or ".env")
 DOCKER_GATEWAY, DOCKER_MAILHOG = "http://localhost", "http://localhost:8025"
 COMPOSE = "docker compose -f deploy/docker-compose.yaml --env-file deploy/.env"
 START_DOCKER = f"{COMPOSE} up -d --build"
@@ -26,6 +28,7 @@ HOW_TO_START_ONE = f"{_BOTH})"
 HOW_TO_START = f"{_BOTH}, or this script with --local)"
 WINDOWS = "The local stack runs on Linux and macOS; on Windows use Docker or WSL (see README.md)."
 START_LIMIT = 60.0
+_DOLLAR = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=\s*(?!')[^#\n]*\$(?!\{)", re.MULTILINE)
 
 
 class StackAway(ScriptError):  # noqa: N818
@@ -54,9 +57,15 @@ def environment(env_file: Path | None = None) -> dict[str, str]:
     file = env_file or ENV_FILE
     if file.exists():
         try:
-            from_file = dotenv_values(file, encoding="utf-8-sig")
+            text = file.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
             raise ScriptError("deploy/.env is not UTF-8 text; save it as UTF-8") from None
+        if found := _DOLLAR.search(text):
+            raise ScriptError(
+                f"deploy/.env: {found[1]} has a $ in it, which Compose takes for a variable; put "
+                "the value in single quotes"
+            )
+        from_file = dotenv_values(stream=io.StringIO(text))
     return {**{name: value or "" for name, value in from_file.items()}, **os.environ}
 
 

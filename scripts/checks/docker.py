@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,9 +16,10 @@ from ..console import ScriptError
 from ..stacks import REPO, environment, host_dsn
 from .report import Report
 
-PROJECT = "ecommerce-test"
+PROJECT = f"ecommerce-test-{zlib.crc32(str(REPO).encode()):08x}"  # one for each checkout
 ENV_FILE = ".env.example"
 LIMIT = 900.0
+DOWN = ("down", "--volumes", "--remove-orphans")
 PORTS = (
     "HTTP_PORT",
     "DASHBOARD_PORT",
@@ -38,16 +40,21 @@ COMPOSE = (
 def docker_stack(report: Report) -> Iterator[Path]:
     """Brings it up by the README's commands; where its `stack.json` is. Raises ScriptError."""
     require_engine()
-    env = {**os.environ, **choose_ports(), "ENV_FILE": ENV_FILE, "BIND_ADDRESS": "127.0.0.1"}
+    env = {
+        **os.environ,
+        **choose_ports(),
+        "SERVICES_ENV_FILE": ENV_FILE,
+        "BIND_ADDRESS": "127.0.0.1",
+    }
     try:
         report.line("building and starting Docker's stack for the tests")
-        _run(*COMPOSE, "down", "--volumes", "--remove-orphans", env=env)
+        _run(*COMPOSE, *DOWN, env=env)
         _run(*COMPOSE, "up", "-d", "--build", "--wait", env=env)
         report.line("migrating it")
         _run(sys.executable, "scripts/seed.py", env=env)
         yield _write(_info(env))
     finally:
-        _run(*COMPOSE, "down", "--volumes", "--remove-orphans", "--timeout", "5", env=env)
+        _run(*COMPOSE, *DOWN, "--rmi", "local", "--timeout", "5", env=env)
 
 
 def choose_ports() -> dict[str, str]:
@@ -91,7 +98,7 @@ def _info(env: Mapping[str, str]) -> dict[str, Any]:
         "env": {"SVC_INTERNAL_KEY": settings["SVC_INTERNAL_KEY"]},
         "docker": {
             "compose": list(COMPOSE),
-            "env": {name: env[name] for name in (*PORTS, "ENV_FILE")},
+            "env": {name: env[name] for name in (*PORTS, "SERVICES_ENV_FILE")},
         },
     }
 

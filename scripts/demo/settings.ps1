@@ -10,6 +10,12 @@ function Read-EnvFile([string]$Path) {
         if ($line -match '^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$') {
             $name = $Matches[1]
             $value = $Matches[2]
+            if ($value -match '^[^''#][^#]*\$(?!\{)|^\$(?!\{)') {
+                $message = 'run_demo.ps1: deploy/.env: {0} has a $ in it, which Compose takes for ' +
+                    'a variable; put the value in single quotes'
+                [Console]::Error.WriteLine(($message -f $name))
+                exit 1
+            }
             $found[$name] = Remove-Quotes $value
         }
     }

@@ -2,6 +2,8 @@
 
 $Services = @('auth', 'catalog', 'cart', 'order', 'payment', 'shipping', 'notifications')
 $StartLimit = 60
+$SomethingElse = 'Something else than this stack answers at {0}: free that port, or set HTTP_PORT ' +
+    'in deploy/.env and start the stack again'
 $Migrate = 'the tables are missing: run python scripts/seed.py, then this again'
 $HowToStart = 'start Docker''s stack (docker compose -f deploy/docker-compose.yaml ' +
     '--env-file deploy/.env up -d --build), or say with -Base where it is'
@@ -91,11 +93,21 @@ function Get-Illness {
             }
             return ('{0}: no answer ({1})' -f $service, (Get-Cause $_.Exception))
         }
+        if (Test-OtherServer $answer) {
+            throw ($SomethingElse -f $Base)
+        }
         if ($answer.Status -ne 200) {
             return ('{0}: {1}' -f $service, (Get-WrongChecks $answer))
         }
     }
     return ''
+}
+
+function Test-OtherServer($Answer) {
+    # Neither a service's word on its health nor the gateway's, whose routes may not be there yet.
+    $ofGateway = $Answer.Text.Trim() -eq '404 page not found'
+    $isService = (Get-Field $Answer.Json 'checks') -is [System.Management.Automation.PSCustomObject]
+    return -not ($ofGateway -or $isService -or @(502, 503, 504) -contains $Answer.Status)
 }
 
 function Get-WrongChecks($Answer) {

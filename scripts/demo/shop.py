@@ -11,6 +11,10 @@ from ..stacks import HOW_TO_START, Target
 SERVICES = ("auth", "catalog", "cart", "order", "payment", "shipping", "notifications")
 START_LIMIT = 60.0
 MIGRATE = "the tables are missing: run python scripts/seed.py, then this again"
+SOMETHING_ELSE = (
+    "Something else than this stack answers at {}: free that port, or set HTTP_PORT in deploy/.env "
+    "and start the stack again"
+)
 ADVICE = {
     401: "the accounts' passwords or JWT_SECRET have changed; start from an empty database",
     403: "SVC_INTERNAL_KEY here must be the stack's (environment or deploy/.env)",
@@ -65,7 +69,8 @@ class Shop:
             time.sleep(0.2)
 
     def _ill(self) -> str:
-        """The first service that is not healthy, and why; empty when all are."""
+        """The first service that is not healthy, and why; empty when all are. Raises ScriptError
+        where waiting is of no use."""
         for name in SERVICES:
             try:
                 response = self.http.get(f"/{name}/health")
@@ -74,14 +79,27 @@ class Shop:
                 raise ScriptError(f"Nothing answers at {where}: {HOW_TO_START}") from None
             except httpx.HTTPError as error:
                 return f"{name}: no answer ({type(error).__name__})"
+            if _is_of_another_server(response):
+                raise ScriptError(SOMETHING_ELSE.format(self.target.gateway))
             if response.status_code != 200:
                 return f"{name}: {_health(response)}"
         return ""
 
 
-def _health(response: httpx.Response) -> str:
+def _is_of_another_server(response: httpx.Response) -> bool:
+    """It is no word of a service on its health, nor of a gateway that has no routes yet."""
+    of_gateway = response.text.strip() == "404 page not found"
+    of_service = "checks" in _json(response)
+    return not (of_gateway or of_service or response.status_code in (502, 503, 504))
+
+
+def _checks(response: httpx.Response) -> dict[str, str]:
     checks = _json(response).get("checks")
-    wrong = {} if not isinstance(checks, dict) else {k: v for k, v in checks.items() if v != "ok"}
+    return checks if isinstance(checks, dict) else {}
+
+
+def _health(response: httpx.Response) -> str:
+    wrong = {name: state for name, state in _checks(response).items() if state != "ok"}
     said = ", ".join(f"{name} {state}" for name, state in wrong.items())
     return said or f"status {response.status_code} from the gateway"
 

@@ -52,16 +52,20 @@ def docker_database() -> Database:
 
 
 def _refused(dsn: str, settings: Mapping[str, str]) -> str:
-    password = settings.get("POSTGRES_PASSWORD")
-    if password and password != make_url(dsn).password:
-        return (
-            "POSTGRES_DSN has another password than POSTGRES_PASSWORD; make them the same, "
-            "percent-encoded in POSTGRES_DSN"
-        )
+    url = make_url(dsn)
+    parts = {"POSTGRES_USER": url.username, "POSTGRES_PASSWORD": url.password}
+    for name, in_dsn in {**parts, "POSTGRES_DB": url.database}.items():
+        if settings.get(name) and settings[name] != in_dsn:
+            what = name.removeprefix("POSTGRES_").lower()
+            return (
+                f"POSTGRES_DSN has another {what} than {name}; make them the same, "
+                "percent-encoded in POSTGRES_DSN"
+            )
     return (
-        "a volume keeps the user, password and database that it was made with, and this one was "
-        "made with others: set them back in deploy/.env, or delete all its data: "
-        f"{COMPOSE} down -v, then {START_DOCKER}"
+        f"is that another Postgres than the stack's? Then set POSTGRES_PORT in deploy/.env to a "
+        f"free port, and start the stack: {START_DOCKER}. Else its volume keeps the user, password "
+        "and database that it was made with: set them back in deploy/.env, or delete all its data: "
+        f"{COMPOSE} down -v, then start it"
     )
 
 
@@ -90,6 +94,8 @@ def _refusal(dsn: str) -> str:
         connect(dsn).close()
     except psycopg.OperationalError as error:
         return _in_one_line(error)
+    except psycopg.Error as error:
+        raise ScriptError(f"POSTGRES_DSN: {_in_one_line(error)}") from None
     return ""
 
 

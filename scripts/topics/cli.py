@@ -12,7 +12,7 @@ from .choice import add_filters
 from .database import open_database
 from .dlq import run_dlq
 from .letters import LETTER_TOPICS
-from .republish import count_published, republish
+from .republish import count, republish
 from .tail import tail
 from .times import moment
 
@@ -23,7 +23,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = root.add_subparsers(dest="command", required=True)
     _add_dlq(commands.add_parser("dlq", help="messages that a consumer could not take"))
-    again = commands.add_parser("republish", help="send published events of a service again")
+    again = commands.add_parser(
+        "republish", help="send events of a service again, also refused ones"
+    )
     again.add_argument("--service", required=True, choices=sorted(CONSUMERS))
     again.add_argument(
         "--since", required=True, type=moment, metavar="TIME", help="10m (ago) or ISO 8601"
@@ -75,7 +77,7 @@ def main(console: Console) -> int:
 def _republish(target: Target, asked: argparse.Namespace, console: Console) -> int:
     with open_database(target) as connection:
         if asked.dry_run:
-            number = count_published(connection, asked.service, asked.since)
+            number = count(connection, asked.service, asked.since)
             console.show(f"{number} events of {asked.service} would be sent again")
         else:
             number = republish(connection, asked.service, asked.since, console)

@@ -17,6 +17,17 @@ async def test_republished_events_have_no_second_effect(stand: Stand) -> None:
     assert await stand.audit(wait=20) == []
 
 
+async def test_what_the_broker_refused_goes_out_once_it_takes_it(stand: Stand) -> None:
+    await stand.query(
+        "UPDATE payment.outbox SET published_at = NULL, refused = 'MessageSizeTooLargeError'"
+        " WHERE id = (SELECT max(id) FROM payment.outbox)"
+    )
+    assert "outboxes are drained" in str(await stand.audit())
+    done = await stand.run("events.py", "republish", "--service", "payment", "--since", "1h")
+    assert done.returncode == 0, done.stderr
+    assert await stand.audit(wait=20) == []
+
+
 async def test_a_time_that_is_none_is_refused(stand: Stand) -> None:
     done = await stand.run("events.py", "republish", "--service", "order", "--since", "soon")
     assert done.returncode == 2

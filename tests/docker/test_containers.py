@@ -57,7 +57,7 @@ async def test_a_service_that_is_stopped_drains_and_exits_well(
         assert compose.inspect(service)["State"]["ExitCode"] == 0
     finally:
         compose("start", service)
-    await eventually(lambda: compose.is_healthy(service), within=30, what=f"{service} healthy")
+    await eventually(lambda: compose.is_healthy(service), within=90, what=f"{service} healthy")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_an_order_goes_through_whichever_process_is_killed(
     buyer, product = await market.new_customer(), await market.make_product(stock=5)
     order = await market.place_order(buyer, product)
     compose.kill_process(name)
-    await eventually(lambda: compose.is_healthy(name), within=40, what=f"{name} healthy")
+    await eventually(lambda: compose.is_healthy(name), within=90, what=f"{name} healthy")
 
     async def paid() -> bool:
         return (await market.pay(buyer, order)).status_code in (201, 409)
@@ -103,7 +103,7 @@ def test_compose_takes_an_env_file_as_windows_writes_it(
     done = subprocess.run(
         [*command, "config", "--format", "json"],
         cwd=compose.folder,
-        env={**compose.plain_env, "ENV_FILE": str(file)},
+        env={**compose.plain_env, "SERVICES_ENV_FILE": str(file)},
         capture_output=True,
         text=True,
         timeout=30,

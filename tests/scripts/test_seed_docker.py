@@ -108,6 +108,36 @@ def test_two_different_passwords_in_the_file_are_named(run: Run, clone: Path, se
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_another_user_in_the_file_is_named(run: Run, clone: Path, server: URL) -> None:
+    dsn = docker_dsn(server, username="nobody")
+    write_env(clone, f"POSTGRES_DSN={dsn}\nPOSTGRES_USER=shop\nPOSTGRES_PORT={server.port}\n")
+    done = run("seed.py", repo=clone)
+    assert "POSTGRES_DSN has another user than POSTGRES_USER" in done.stderr
+    assert "down -v" not in done.stderr
+
+
+@pytest.mark.parametrize("value", ["p$ss", '"p$ss"', "p$$ss"])
+def test_what_compose_would_take_for_a_variable_is_refused(
+    run: Run, clone: Path, value: str
+) -> None:
+    write_env(clone, f"# costs $5\nPOSTGRES_USER='a$b'\nPOSTGRES_PASSWORD={value}\n")
+    done = run("seed.py", repo=clone)
+    assert done.returncode == 1
+    assert done.stderr.startswith("deploy/.env: POSTGRES_PASSWORD has a $ in it")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_option_that_the_driver_does_not_know_is_one_line(
+    run: Run, clone: Path, server: URL
+) -> None:
+    write_env(clone, f"POSTGRES_DSN={docker_dsn(server)}?foo=bar\nPOSTGRES_PORT={server.port}\n")
+    done = run("seed.py", repo=clone)
+    assert done.returncode == 1
+    assert done.stderr.startswith("POSTGRES_DSN: ")
+    assert '"foo"' in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_odd_characters_in_a_password_stay_right(run: Run, clone: Path, server: URL) -> None:
     plain = server.render_as_string(hide_password=False).replace("+psycopg", "")
     role, password = f"odd_{os.getpid()}", "p@ss:w/rd%#1 ?"
