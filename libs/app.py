@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic
 
-import httpx
+import aiohttp
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,7 +29,7 @@ from .errors import (
 from .event_loop import choose_event_loop
 from .events import TOPICS
 from .health import Check, broker_check, database_check
-from .http import ServiceClient, make_http_client
+from .http import ServiceClient, open_session
 from .idempotency import IdempotencyMixin
 from .inbox import InboxMixin
 from .logging import configure_logging, fields, get_logger
@@ -67,7 +67,7 @@ class ServiceContext(Generic[SettingsT]):
     settings: SettingsT
     app: FastAPI
     database: Database
-    http: httpx.AsyncClient
+    http: aiohttp.ClientSession
     checks: list[Check] = field(default_factory=list)
     loops: dict[str, Loop] = field(default_factory=dict)
 
@@ -143,7 +143,7 @@ def _lifespan(
         async with AsyncExitStack() as stack:
             database = Database(settings, name)
             stack.push_async_callback(database.close)
-            http = await stack.enter_async_context(make_http_client(settings))
+            http = await stack.enter_async_context(open_session(settings))
             context = ServiceContext(name, settings, app, database, http)
             app.state.context, app.state.database = context, database
             if tables:

@@ -1,9 +1,12 @@
 """HTTP between services: one client a process, the internal key and the request id go along."""
 
 from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
-import httpx
+import aiohttp
+from pydantic_core import from_json, to_json
 
 from .config import ServiceSettings
 from .errors import RETRY_AFTER_SECONDS, Unavailable
@@ -21,11 +24,22 @@ class DependencyUnavailable(Unavailable):
     code = "dependency_unavailable"
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A service's answer: a success, or a refusal that the caller knows."""
+
+    status_code: int
+    content: bytes
+
+    def json(self) -> Any:
+        return from_json(self.content)
+
+
 class ServiceClient:
     """Calls one other service. Internal calls are idempotent, so a cut connection is retried."""
 
-    def __init__(self, client: httpx.AsyncClient, name: str, base_url: str) -> None:
-        self._client = client
+    def __init__(self, session: aiohttp.ClientSession, name: str, base_url: str) -> None:
+        self._session = session
         self.name = name
         self._base_url = base_url
 
@@ -35,12 +49,11 @@ class ServiceClient:
         *,
         params: Mapping[str, Any] | None = None,
         refusals: Container[int] = (),
-    ) -> httpx.Response:
-        return await self.request("GET", path, params=params, refusals=refusals)
+    ) -> Answer:
+        query = f"?{urlencode(params, doseq=True)}" if params else ""
+        return await self.request("GET", path + query, refusals=refusals)
 
-    async def post(
-        self, path: str, json: Any = None, *, refusals: Container[int] = ()
-    ) -> httpx.Response:
+    async def post(self, path: str, json: Any = None, *, refusals: Container[int] = ()) -> Answer:
         return await self.request("POST", path, json=json, refusals=refusals)
 
     async def request(
@@ -49,38 +62,49 @@ class ServiceClient:
         path: str,
         *,
         json: Any = None,
-        params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         refusals: Container[int] = (),
-    ) -> httpx.Response:
+    ) -> Answer:
         """The answer, if it is a success or one of the statuses that the caller knows.
 
         Raises DependencyUnavailable otherwise: what else comes (from a proxy, or an older replica)
-        tells nothing of what was asked.
+        tells nothing of what was asked. `timeout` is for the whole of it, in seconds.
         """
-        request = self._client.build_request(
-            method,
-            self._base_url + path,
-            json=json,
-            params=params,
-            headers={"X-Request-ID": request_id_var.get()},
-            timeout=timeout if timeout is not None else httpx.USE_CLIENT_DEFAULT,
-        )
+        body = None if json is None else to_json(json)
+        limit = aiohttp.ClientTimeout(total=timeout) if timeout else None
         try:
-            response = await self._send(request)
-        except httpx.TransportError as error:
+            answer = await self._send(method, self._base_url + path, body, limit)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise self._unavailable(type(error).__name__) from error
-        if not (response.is_success or response.status_code in refusals):
-            raise self._unavailable(f"status {response.status_code}")
-        return response
+        if not (200 <= answer.status_code < 300 or answer.status_code in refusals):
+            raise self._unavailable(f"status {answer.status_code}")
+        return answer
 
-    async def _send(self, request: httpx.Request) -> httpx.Response:
+    async def _send(
+        self, method: str, url: str, body: bytes | None, limit: aiohttp.ClientTimeout | None
+    ) -> Answer:
         try:
-            return await self._client.send(request)
-        except httpx.TimeoutException:
+            return await self._ask(method, url, body, limit)
+        except TimeoutError:
             raise
-        except httpx.TransportError:
-            return await self._client.send(request)
+        except (aiohttp.ClientError, OSError):
+            return await self._ask(method, url, body, limit)
+
+    async def _ask(
+        self, method: str, url: str, body: bytes | None, limit: aiohttp.ClientTimeout | None
+    ) -> Answer:
+        headers = {"X-Request-ID": request_id_var.get()}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        async with self._session.request(
+            method,
+            url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            timeout=limit or self._session.timeout,
+        ) as response:
+            return Answer(response.status, await response.read())
 
     def _unavailable(self, reason: str) -> DependencyUnavailable:
         log.warning("dependency unavailable", extra=fields(dependency=self.name, reason=reason))
@@ -89,14 +113,12 @@ class ServiceClient:
         )
 
 
-def make_http_client(settings: ServiceSettings) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
+def open_session(settings: ServiceSettings) -> aiohttp.ClientSession:
+    """To be closed; needs a running event loop."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=_KEEPALIVE_SECONDS),
         headers={"X-Internal-Key": settings.svc_internal_key.get_secret_value()},
-        timeout=httpx.Timeout(settings.http_timeout, connect=2),
-        limits=httpx.Limits(
-            max_connections=100,
-            max_keepalive_connections=50,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
-        ),
-        trust_env=False,
+        skip_auto_headers=("User-Agent", "Accept-Encoding"),
+        timeout=aiohttp.ClientTimeout(total=settings.http_timeout, sock_connect=2),
+        cookie_jar=aiohttp.DummyCookieJar(),
     )

@@ -79,7 +79,7 @@ def configure_logging(service: str, *, level: str, style: str) -> None:
         logger.propagate = name != "uvicorn.access"
     # A broker that is away is said once by the loops, not ten times a second by each client.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    for name in ("httpx", "httpcore", "botocore", "boto3", "urllib3"):
+    for name in ("botocore", "boto3", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -21,7 +21,7 @@ PRELOAD = (
     "aiokafka",
     "alembic.config",
     "alembic.command",
-    "httpx",
+    "aiohttp",
     "pydantic_settings",
     "prometheus_client",
     "jwt",
