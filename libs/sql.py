@@ -1,4 +1,4 @@
-"""Constant statements straight to psycopg, in a session's own transaction.
+"""Constant statements straight to psycopg, on a session's own connection.
 
 SQLAlchemy takes two to four times the CPU of the driver for a statement. For those of every order
 that counts; for the others its expressions are the better way.
@@ -9,14 +9,18 @@ from typing import Any, cast
 
 import psycopg
 from psycopg.rows import AsyncRowFactory, DictRow, TupleRow, dict_row, tuple_row
-from sqlalchemy import inspect
+from sqlalchemy import ClauseElement, inspect
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from .db import Reader
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Cursor = psycopg.AsyncCursor
 
 _CONNECTION = "connection"
+_DIALECT = make_url("postgresql+psycopg://").get_dialect()()
 
 
 def table_name(table: type[Any]) -> str:
@@ -25,33 +29,30 @@ def table_name(table: type[Any]) -> str:
     return f'"{mapped.schema}"."{mapped.name}"'
 
 
-async def run(
-    session: AsyncSession, statement: str, parameters: Parameters = ()
-) -> Cursor[TupleRow]:
+def compiled(statement: ClauseElement) -> str:
+    """The text of an expression whose only values are named parameters."""
+    return str(statement.compile(dialect=_DIALECT))
+
+
+async def run(session: Reader, statement: str, parameters: Parameters = ()) -> Cursor[TupleRow]:
     """Raises SQLAlchemy's DBAPIError. What the session has loaded does not learn of a change."""
     return await _execute(session, statement, parameters, tuple_row)
 
 
-async def fetch_one(
-    session: AsyncSession, statement: str, parameters: Parameters = ()
-) -> DictRow | None:
+async def fetch_one(session: Reader, statement: str, parameters: Parameters = ()) -> DictRow | None:
     """The first row, by column name."""
     return await (await _execute(session, statement, parameters, dict_row)).fetchone()
 
 
-async def fetch_all(
-    session: AsyncSession, statement: str, parameters: Parameters = ()
-) -> list[DictRow]:
+async def fetch_all(session: Reader, statement: str, parameters: Parameters = ()) -> list[DictRow]:
     """The rows, by column name."""
     return await (await _execute(session, statement, parameters, dict_row)).fetchall()
 
 
 async def _execute(
-    session: AsyncSession, statement: str, parameters: Parameters, rows: AsyncRowFactory[Any]
+    session: Reader, statement: str, parameters: Parameters, rows: AsyncRowFactory[Any]
 ) -> Cursor[Any]:
-    connection: AsyncConnection | None = session.info.get(_CONNECTION)
-    if connection is None:
-        connection = session.info[_CONNECTION] = await session.connection()
+    connection = session if isinstance(session, AsyncConnection) else await _connection(session)
     assert connection.sync_connection is not None
     driver = cast(
         "psycopg.AsyncConnection[Any]", connection.sync_connection.connection.driver_connection
@@ -69,3 +70,10 @@ async def _execute(
         # Cancelled in the middle: nobody knows what the connection would answer next.
         await connection.invalidate(error)
         raise
+
+
+async def _connection(session: AsyncSession) -> AsyncConnection:
+    known: AsyncConnection | None = session.info.get(_CONNECTION)
+    if known is None:
+        known = session.info[_CONNECTION] = await session.connection()
+    return known
