@@ -5,12 +5,10 @@ order and a dispatch and a cancellation never both succeed.
 """
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import select
+from psycopg.rows import DictRow
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.db import Reader
@@ -22,7 +20,7 @@ from libs.events import (
     ShippingReady,
 )
 from libs.security import Principal
-from libs.sql import fetch_one, run
+from libs.sql import fetch_all, fetch_one, run
 
 from .exceptions import ShipmentNotFound
 from .models import Shipment, outbox
@@ -34,7 +32,8 @@ _CHANGING = (
     *("carrier", "tracking_number", "dispatched_at", "cancelled_at", "cancel_reason"),
 )
 _COLUMNS = Shipment.__table__.columns.keys()
-_LOCK = f"SELECT {', '.join(_COLUMNS)} FROM shipping.shipments WHERE id = %s FOR UPDATE"  # noqa: S608
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM shipping.shipments"  # noqa: S608
+_LOCK = f"{_SELECT} WHERE id = %s FOR UPDATE"
 # An update that changes nothing locks the row that is there.
 _LOCK_ORDER = f"""
 INSERT INTO shipping.shipments (order_id, user_id, email) VALUES (%s, %s, %s)
@@ -98,14 +97,16 @@ async def dispatch_shipment(session: AsyncSession, *, shipment_id: int) -> Shipm
 
 async def list_shipments(
     reader: Reader, viewer: Principal, *, order_id: int | None, limit: int
-) -> Sequence[Any]:
+) -> list[DictRow]:
     """Rows of shipments, newest first; only an admin sees those of others."""
-    query = select(Shipment.__table__).where(Shipment.address_line1.is_not(None))
+    chosen = ["address_line1 IS NOT NULL"]
     if order_id is not None:
-        query = query.where(Shipment.order_id == order_id)
+        chosen.append("order_id = %(order_id)s")
     if not viewer.is_admin:
-        query = query.where(Shipment.user_id == viewer.user_id)
-    return (await reader.execute(query.order_by(Shipment.id.desc()).limit(limit))).all()
+        chosen.append("user_id = %(user_id)s")
+    statement = f"{_SELECT} WHERE {' AND '.join(chosen)} ORDER BY id DESC LIMIT %(limit)s"
+    values = {"order_id": order_id, "user_id": viewer.user_id, "limit": limit}
+    return await fetch_all(reader, statement, values)
 
 
 async def _lock_shipment(session: AsyncSession, order: OrderRef) -> Shipment:
