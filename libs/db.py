@@ -13,6 +13,7 @@ from sqlalchemy import DateTime, MetaData, event, func
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
+    AsyncEngine,
     AsyncSession,
     async_sessionmaker,
     create_async_engine,
@@ -58,21 +59,13 @@ def connection_options(settings: ServiceSettings) -> dict[str, Any]:
 
 
 class Database:
-    """The pool of one process. Sessions expire nothing on commit, so no hidden I/O follows it."""
+    """The pools of one process. Sessions expire nothing on commit, so no hidden I/O follows it."""
 
     def __init__(self, settings: ServiceSettings, service: str) -> None:
-        self._engine = create_async_engine(
-            settings.postgres_dsn,
-            pool_size=settings.database_pool_size,
-            max_overflow=0,
-            pool_timeout=settings.database_pool_timeout,
-            pool_recycle=1800,
-            hide_parameters=True,
-            connect_args=connection_options(settings) | {"application_name": service},
-        )
-        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+        self._engine = _make_engine(settings, service)
+        # Of its own, since to switch a connection there and back is half the cost of a read.
+        self._readers = _make_engine(settings, service, isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._limit = settings.transaction_timeout
         self._listeners: dict[str, Callable[[], None]] = {}
 
@@ -100,11 +93,27 @@ class Database:
 
         Each statement is one round trip and sees what is committed when it starts.
         """
-        async with asyncio.timeout(self._limit), self._autocommit.connect() as connection:
+        async with asyncio.timeout(self._limit), self._readers.connect() as connection:
             yield connection
 
     async def close(self) -> None:
         await self._engine.dispose()
+        await self._readers.dispose()
+
+
+def _make_engine(settings: ServiceSettings, service: str, **options: Any) -> AsyncEngine:
+    engine = create_async_engine(
+        settings.postgres_dsn,
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=settings.database_pool_timeout,
+        pool_recycle=1800,
+        hide_parameters=True,
+        connect_args=connection_options(settings) | {"application_name": service},
+        **options,
+    )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Uuid, func, literal, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import DateTime, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
+
+from .sql import run, table_name
 
 
 class InboxMixin:
@@ -33,6 +34,7 @@ async def claim(
     ids = sorted(set(event_ids))
     if not ids:
         return set()
-    new = select(func.unnest(literal(ids, ARRAY(Uuid))))
-    statement = insert(table).from_select(["event_id"], new).on_conflict_do_nothing()
-    return set(await session.scalars(statement.returning(table.event_id)))
+    statement = f"""INSERT INTO {table_name(table)} (event_id) SELECT unnest(%s::uuid[])
+        ON CONFLICT DO NOTHING RETURNING event_id"""
+    claimed = await run(session, statement, (ids,))
+    return {event_id for (event_id,) in await claimed.fetchall()}

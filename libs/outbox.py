@@ -1,5 +1,6 @@
 """Transactional outbox: an event is a row in the transaction of the change that it tells of."""
 
+import json
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,8 +10,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
-from .db import enqueued
+from .db import before_commit, enqueued
 from .events import EventData, encode
+from .sql import run, table_name
 
 OUTBOX = "outbox"
 
@@ -58,6 +60,10 @@ class Outbox:
     def __init__(self, service: str, table: type[OutboxMixin]) -> None:
         self.service = service
         self.table = table
+        self._statement = f"""
+            INSERT INTO {table_name(table)} (event_id, type, topic, key, value, headers)
+            SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[], %s::bytea[],
+                                 %s::jsonb[])"""  # noqa: S608
 
     def add(self, session: AsyncSession, data: EventData) -> None:
         """Record `data` to be published once this transaction has committed."""
@@ -77,15 +83,12 @@ class Outbox:
         headers: dict[str, str] | None = None,
     ) -> None:
         """Record a message as it is; for dead letters, which keep their original bytes."""
-        row: type[Any] = self.table
-        session.add(
-            row(
-                event_id=event_id,
-                type=event_type,
-                topic=topic,
-                key=key,
-                value=value,
-                headers=headers or {},
-            )
-        )
+        row = (event_id, event_type, topic, key, value, json.dumps(headers or {}))
+        session.info.setdefault(OUTBOX, []).append(row)
+        before_commit(session, self._insert)
         enqueued(session, OUTBOX)
+
+    async def _insert(self, session: AsyncSession) -> None:
+        """All of the transaction's rows in one statement, which numbers them as they were added."""
+        columns = zip(*session.info.pop(OUTBOX), strict=True)
+        await run(session, self._statement, [list(column) for column in columns])

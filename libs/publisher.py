@@ -54,6 +54,8 @@ class Publisher:
                 await self._find_lost_letters()
             await self._publish(waiting)
             loop.checkpoint()
+            if len(waiting) < _BATCH:  # whoever has committed since has woken the loop
+                break
         return oldest
 
     async def resend_lost(self) -> None:

@@ -1,5 +1,6 @@
 """Request and response bodies."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -84,7 +85,7 @@ class ProductRead(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, product: RowMapping, prefix: str) -> "ProductRead":
+    def of(cls, product: Mapping[str, Any] | RowMapping, prefix: str) -> "ProductRead":
         """From a row of the product query; `prefix` is where the gateway serves Catalog."""
         image = f"{prefix}/v1/products/{product['id']}/image" if product["image_etag"] else None
         return cls.model_construct(**product, image_url=image)

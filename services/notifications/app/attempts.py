@@ -2,19 +2,16 @@
 
 import random
 
-from sqlalchemy import Update
-
 from libs.logging import describe_error, fields, get_logger
 
 from . import mailqueue
 from .config import NotificationsSettings
+from .mailqueue import Settlement
 from .message import Undeliverable, build_message, plain_address
 from .models import Mail
 from .smtp import MailDeferred, MailRefused, MailServer, MailUnconfirmed, ServerAway
 
 log = get_logger(__name__)
-
-Settlement = Update
 
 
 class Attempts:

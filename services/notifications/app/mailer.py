@@ -13,8 +13,9 @@ from libs.logging import fields, get_logger
 from libs.loops import Backoff, Loop
 
 from . import mailqueue
-from .attempts import Attempts, Settlement
+from .attempts import Attempts
 from .config import NotificationsSettings
+from .mailqueue import Settlement
 from .models import Mail
 from .smtp import COMMANDS_A_MAIL, MailServer, ServerAway
 
@@ -96,7 +97,7 @@ class Mailer:
         while True:
             try:
                 async with self._database.transaction() as session:
-                    await session.execute(settlement)
+                    await settlement(session)
             except Exception as error:
                 if not database_unavailable(error):
                     raise

@@ -1,10 +1,13 @@
 """The rows of the mail queue: taken by lease, and the statements that settle them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Update, and_, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.sql import fetch_all, run
 
 from .layout import clean
 from .models import Mail, MailStatus
@@ -13,29 +16,30 @@ _LONGEST_REASON = 500
 # In the statement's text: with a parameter no prepared plan can use the index of queued ones.
 _QUEUED = literal(MailStatus.QUEUED, literal_execute=True)
 
+# MATERIALIZED, so that the limit and the locks hold once, whatever the plan.
+_TAKE = """
+WITH due AS MATERIALIZED (
+    SELECT id FROM notifications.mails
+    WHERE status = 'QUEUED' AND next_attempt_at <= now()
+      AND (leased_until IS NULL OR leased_until <= now())
+    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+UPDATE notifications.mails SET leased_until = now() + make_interval(secs => %(lease)s)
+WHERE id IN (SELECT id FROM due)
+RETURNING id, event_id, type, recipient AS "to", subject, plain, html, dated, attempts,
+          unconfirmed, leased_until"""
+_MARK_SENT = """
+UPDATE notifications.mails
+SET status = 'SENT', sent_at = now(), leased_until = NULL, attempts = attempts + 1
+WHERE id = ANY(%s) AND status = 'QUEUED'"""
+
+Settlement = Callable[[AsyncSession], Awaitable[object]]
+"""What becomes of mails after an attempt, to be written in a transaction."""
+
 
 async def take(session: AsyncSession, *, limit: int, lease: float) -> list[Mail]:
     """The oldest mails that are due, ours alone for `lease` seconds."""
-    due = (
-        select(Mail.id)
-        .where(
-            Mail.status == _QUEUED,
-            Mail.next_attempt_at <= func.now(),
-            or_(Mail.leased_until.is_(None), Mail.leased_until <= func.now()),
-        )
-        .order_by(Mail.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    # MATERIALIZED, so that the limit and the locks hold once, whatever the plan.
-    chosen = due.cte("due").prefix_with("MATERIALIZED")
-    taken = (
-        update(Mail)
-        .where(Mail.id.in_(select(chosen.c.id)))
-        .values(leased_until=func.now() + timedelta(seconds=lease))
-        .returning(Mail)
-    )
-    return sorted(await session.scalars(taken), key=lambda mail: mail.id)
+    taken = await fetch_all(session, _TAKE, {"limit": limit, "lease": lease})
+    return sorted((Mail(**mail) for mail in taken), key=lambda mail: mail.id)
 
 
 async def count_queued(session: AsyncSession) -> int:
@@ -43,41 +47,38 @@ async def count_queued(session: AsyncSession) -> int:
     return await session.scalar(waiting) or 0
 
 
-def give_back(mails: Sequence[Mail]) -> Update:
+def give_back(mails: Sequence[Mail]) -> Settlement:
     """Untouched: they keep their place and their attempts."""
-    return update(Mail).where(_ours(mails)).values(leased_until=None)
+    return _written(update(Mail).where(_ours(mails)).values(leased_until=None))
 
 
-def mark_sent(mails: Sequence[Mail]) -> Update:
+def mark_sent(mails: Sequence[Mail]) -> Settlement:
     """These are out, whoever holds the lease by now."""
     ids = [mail.id for mail in mails]
-    return (
-        update(Mail)
-        .where(Mail.id.in_(ids), Mail.status == _QUEUED)
-        .values(
-            status=MailStatus.SENT,
-            sent_at=func.now(),
-            leased_until=None,
-            attempts=Mail.attempts + 1,
-        )
-    )
+    return lambda session: run(session, _MARK_SENT, (ids,))
 
 
-def mark_failed(mail: Mail, *, reason: str) -> Update:
-    return _settle(mail).values(status=MailStatus.FAILED, failure=_short(reason))
+def mark_failed(mail: Mail, *, reason: str) -> Settlement:
+    return _settled(mail, status=MailStatus.FAILED, failure=_short(reason))
 
 
-def put_off(mail: Mail, *, reason: str, seconds: float, unconfirmed: bool) -> Update:
+def put_off(mail: Mail, *, reason: str, seconds: float, unconfirmed: bool) -> Settlement:
     """Try again in `seconds`; the others go on meanwhile."""
-    return _settle(mail).values(
+    return _settled(
+        mail,
         next_attempt_at=func.now() + timedelta(seconds=seconds),
         unconfirmed=Mail.unconfirmed + int(unconfirmed),
         last_error=_short(reason),
     )
 
 
-def _settle(mail: Mail) -> Update:
-    return update(Mail).where(_ours([mail])).values(leased_until=None, attempts=Mail.attempts + 1)
+def _settled(mail: Mail, **values: Any) -> Settlement:
+    settled = update(Mail).where(_ours([mail]))
+    return _written(settled.values(leased_until=None, attempts=Mail.attempts + 1, **values))
+
+
+def _written(statement: Update) -> Settlement:
+    return lambda session: session.execute(statement)
 
 
 def _ours(mails: Sequence[Mail]) -> ColumnElement[bool]:

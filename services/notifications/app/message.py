@@ -1,10 +1,12 @@
 """A queued mail as the bytes that go over SMTP."""
 
 import re
+from binascii import b2a_qp
+from collections.abc import Iterable
 from datetime import datetime
-from email import policy
-from email.message import EmailMessage
-from email.utils import parseaddr
+from email.header import Header
+from email.utils import format_datetime, formataddr, parseaddr
+from secrets import token_hex
 from typing import Protocol
 from uuid import UUID
 
@@ -15,7 +17,7 @@ _ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64})*"
     r"@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*"
 )
-_POLICY = policy.SMTP.clone(cte_type="7bit")
+_END = "\r\n"
 
 
 class Undeliverable(Exception):  # noqa: N818
@@ -53,18 +55,41 @@ def plain_address(address: str) -> str:
 def build_message(mail: Sendable, *, sender: str) -> bytes:
     """The same bytes but for the boundary each time: a repeat carries the same Message-ID.
 
-    Raises Undeliverable.
+    By hand, since EmailMessage takes twenty times as long. Raises Undeliverable.
     """
-    message = EmailMessage(_POLICY)
-    message["From"] = sender
-    message["To"] = plain_address(mail.to)
-    message["Subject"] = mail.subject
-    message["Date"] = mail.dated
-    message["Message-ID"] = f"<{mail.event_id}@{sender_domain(sender)}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.plain, cte="quoted-printable")
-    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
-    return message.as_bytes()
+    boundary = token_hex(16)
+    head = (
+        f"From: {formataddr(parseaddr(sender))}",
+        f"To: {plain_address(mail.to)}",
+        f"Subject: {_header(mail.subject)}",
+        f"Date: {format_datetime(mail.dated)}",
+        f"Message-ID: <{mail.event_id}@{sender_domain(sender)}>",
+        "Auto-Submitted: auto-generated",
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/alternative; boundary="{boundary}"',
+    )
+    parts = (_part(boundary, "plain", mail.plain), _part(boundary, "html", mail.html))
+    return b"".join((_block(head), *parts, f"--{boundary}--{_END}".encode()))
+
+
+def _part(boundary: str, subtype: str, text: str) -> bytes:
+    head = (
+        f"--{boundary}",
+        f'Content-Type: text/{subtype}; charset="utf-8"',
+        "Content-Transfer-Encoding: quoted-printable",
+    )
+    return _block(head) + b2a_qp(text.replace("\n", _END).encode()) + _END.encode()
+
+
+def _block(lines: Iterable[str]) -> bytes:
+    return _END.join((*lines, "", "")).encode("ascii")
+
+
+def _header(text: str) -> str:
+    """Whatever it holds, it stays within its header."""
+    if text.isascii() and text.isprintable():
+        return text
+    return Header(text, "utf-8").encode(linesep=_END)
 
 
 def sender_address(sender: str) -> str:

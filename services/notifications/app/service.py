@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.db import Reader, enqueued
+from libs.db import Reader, before_commit, enqueued
 from libs.events import Event
 from libs.pagination import PageRequest
 from libs.security import Principal
+from libs.sql import run
 
 from .layout import render_html, render_text
 from .models import MAILS, Mail, MailStatus
@@ -28,24 +29,36 @@ _LISTED = (
 )
 """Never the texts of a page full of mails."""
 
+_INSERT = """
+INSERT INTO notifications.mails
+    (event_id, type, order_id, user_id, recipient, subject, plain, html, dated)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[],
+                     %s::text[], %s::text[], %s::timestamptz[])"""
+
 
 async def queue_mail(session: AsyncSession, event: Event[Any]) -> None:
     """Queue the one mail of an event; what it says is settled here."""
     letter = TEMPLATES[type(event.data)](event.data)
-    session.add(
-        Mail(
-            event_id=event.id,
-            type=event.data.type,
-            order_id=event.data.order_id,
-            user_id=event.data.user_id,
-            to=event.data.email.replace("\x00", "\ufffd"),
-            subject=letter.subject,
-            plain=render_text(letter),
-            html=render_html(letter),
-            dated=event.time.astimezone(UTC),
-        )
+    mail = (
+        event.id,
+        event.data.type,
+        event.data.order_id,
+        event.data.user_id,
+        event.data.email.replace("\x00", "\ufffd"),
+        letter.subject,
+        render_text(letter),
+        render_html(letter),
+        event.time.astimezone(UTC),
     )
+    session.info.setdefault(MAILS, []).append(mail)
+    before_commit(session, _insert)
     enqueued(session, MAILS)
+
+
+async def _insert(session: AsyncSession) -> None:
+    """The mails of a batch of events, in one statement."""
+    columns = zip(*session.info.pop(MAILS), strict=True)
+    await run(session, _INSERT, [list(column) for column in columns])
 
 
 async def list_mails(

@@ -2,26 +2,21 @@
 
 from uuid import UUID
 
-from libs.db import SessionDep
+from libs.db import ReaderDep, SessionDep
 from libs.routing import service_router
 from libs.security import InternalKey
 from libs.types import PathId
 
 from . import service
-from .exceptions import OrderNotFound
-from .models import Order
 from .schemas import ClaimRead, OrderSummary
 
 router = service_router(prefix="/internal", dependencies=[InternalKey], include_in_schema=False)
 
 
 @router.get("/orders/{order_id}")
-async def get_order_summary(order_id: PathId, session: SessionDep) -> OrderSummary:
+async def get_order_summary(order_id: PathId, reader: ReaderDep) -> OrderSummary:
     """Whose order it is, what it costs, and its status."""
-    order = await session.get(Order, order_id)
-    if order is None:
-        raise OrderNotFound(f"There is no order {order_id}.")
-    return OrderSummary.model_validate(order)
+    return OrderSummary.model_validate(await service.get_summary(reader, order_id))
 
 
 @router.post("/reservations/{reservation_id}/claim")

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from psycopg.rows import DictRow
 from sqlalchemy import func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from libs.db import Reader
 from libs.events import Address, OrderCancelled, OrderCreated, OrderLine, OrderPaid
 from libs.pagination import PageRequest
 from libs.security import Principal
+from libs.sql import fetch_all, fetch_one, run
 
 from .clients import Reservation
 from .exceptions import CartAlreadyCheckedOut, CheckoutExpired, OrderNotFound
@@ -19,6 +22,38 @@ from .schemas import ShippingAddress
 
 # In the statement's text: with a parameter no prepared plan can use the index of unpaid ones.
 _CREATED = literal(OrderStatus.CREATED, literal_execute=True)
+_COLUMNS = ", ".join(Order.__table__.columns.keys())
+_LOCK = f'SELECT {_COLUMNS} FROM "order".orders WHERE id = %s FOR UPDATE'  # noqa: S608
+_ITEMS = """
+SELECT order_id, product_id, title, qty, unit_price_cents FROM "order".order_items
+WHERE order_id = %s ORDER BY product_id"""
+_SUMMARY = """
+SELECT id, user_id, email, status, total_cents, currency FROM "order".orders WHERE id = %s"""
+_SAVE = """
+UPDATE "order".orders SET status = %s, paid_at = %s, shipped_at = %s, cancelled_at = %s,
+                          cancel_reason = %s
+WHERE id = %s"""
+# Another tab's order may be in the way by its token or by the reservation it shares, and Catalog
+# may have been told that no order comes with this reservation.
+_PLACE = """
+WITH placed AS (
+    INSERT INTO "order".orders
+        (user_id, email, status, total_cents, currency, checkout_token, reservation_id,
+         address_line1, address_line2, city, country, postcode)
+    VALUES (%(user_id)s, %(email)s, %(status)s, %(total_cents)s, %(currency)s,
+            %(checkout_token)s, %(reservation_id)s,
+            %(address_line1)s, %(address_line2)s, %(city)s, %(country)s, %(postcode)s)
+    ON CONFLICT DO NOTHING RETURNING id),
+bound AS (
+    INSERT INTO "order".reservation_claims (reservation_id, order_id)
+    SELECT %(reservation_id)s, id FROM placed
+    ON CONFLICT DO NOTHING RETURNING order_id),
+items AS (
+    INSERT INTO "order".order_items (order_id, product_id, title, qty, unit_price_cents)
+    SELECT placed.id, line.*
+    FROM placed, unnest(%(product_ids)s::bigint[], %(titles)s::text[], %(quantities)s::bigint[],
+                        %(prices)s::bigint[]) AS line)
+SELECT id, EXISTS (SELECT FROM bound) AS bound FROM placed"""
 
 
 @dataclass(frozen=True)
@@ -40,11 +75,6 @@ async def place_order(session: AsyncSession, purchase: Purchase) -> Order:
     """Raises CartAlreadyCheckedOut when the cart's token has its order already, and
     CheckoutExpired when Catalog was told that no order comes with this reservation."""
     order = await _insert_order(session, purchase)
-    await _bind_reservation(session, order)
-    order_lines = [
-        OrderLine.model_validate(line, from_attributes=True) for line in purchase.reservation.items
-    ]
-    session.add_all(OrderItem(order_id=order.id, **line.model_dump()) for line in order_lines)
     outbox.add(
         session,
         OrderCreated(
@@ -54,45 +84,43 @@ async def place_order(session: AsyncSession, purchase: Purchase) -> Order:
             total_cents=order.total_cents,
             currency=order.currency,
             reservation_id=order.reservation_id,
-            items=order_lines,
+            items=[
+                OrderLine.model_validate(line, from_attributes=True)
+                for line in purchase.reservation.items
+            ],
             address=Address.model_validate(purchase.address, from_attributes=True),
         ),
     )
-    await session.flush()
     return order
 
 
 async def _insert_order(session: AsyncSession, purchase: Purchase) -> Order:
-    new = (
-        insert(Order)
-        .values(
-            user_id=purchase.customer.user_id,
-            email=purchase.customer.email,
-            status=OrderStatus.CREATED,
-            total_cents=purchase.total_cents,
-            currency=purchase.currency,
-            checkout_token=purchase.checkout_token,
-            reservation_id=purchase.reservation.reservation_id,
-            **purchase.address.model_dump(),
-        )
-        # Another tab's order may be in the way by its token or by the reservation it shares.
-        .on_conflict_do_nothing()
-        .returning(Order)
-    )
-    order = await session.scalar(new)
-    if order is None:
+    lines = purchase.reservation.items
+    new = {
+        "user_id": purchase.customer.user_id,
+        "email": purchase.customer.email,
+        "status": OrderStatus.CREATED.value,
+        "total_cents": purchase.total_cents,
+        "currency": purchase.currency,
+        "checkout_token": purchase.checkout_token,
+        "reservation_id": purchase.reservation.reservation_id,
+        **purchase.address.model_dump(),
+    }
+    items = {
+        "product_ids": [line.product_id for line in lines],
+        "titles": [line.title for line in lines],
+        "quantities": [line.qty for line in lines],
+        "prices": [line.unit_price_cents for line in lines],
+    }
+    placed = await fetch_one(session, _PLACE, new | items)
+    if placed is None:
         before = await find_order_by_token(session, purchase.checkout_token)
         if before is None:
             raise CheckoutExpired("The checkout took too long; check out again.")
         raise CartAlreadyCheckedOut(before.id)
-    return order
-
-
-async def _bind_reservation(session: AsyncSession, order: Order) -> None:
-    claim = insert(ReservationClaim).values(reservation_id=order.reservation_id, order_id=order.id)
-    bound = claim.on_conflict_do_nothing().returning(ReservationClaim.reservation_id)
-    if await session.scalar(bound) is None:
+    if not placed["bound"]:
         raise CheckoutExpired("The checkout took too long; check out again.")
+    return Order(id=placed["id"], **new)
 
 
 async def claim_reservation(session: AsyncSession, reservation_id: UUID) -> int | None:
@@ -108,25 +136,54 @@ async def claim_reservation(session: AsyncSession, reservation_id: UUID) -> int 
 
 async def mark_paid(session: AsyncSession, order_id: int) -> None:
     """Paid orders let their goods leave the stock; a cancelled one stays cancelled."""
-    order = await lock_order(session, order_id)
+    order = await _lock_order(session, order_id)
     if order.mark_paid():
-        emit_paid(session, order)
+        await _save(session, order)
+        emit_paid(session, order, await _load_items(session, order))
 
 
 async def mark_shipped(session: AsyncSession, order_id: int) -> None:
     """Goods leave only when they are paid for, whichever event told of it first."""
-    order = await lock_order(session, order_id)
+    order = await _lock_order(session, order_id)
     if order.mark_paid():
-        emit_paid(session, order)
-    order.mark_shipped()
+        emit_paid(session, order, await _load_items(session, order))
+    if order.mark_shipped():
+        await _save(session, order)
 
 
 async def cancel_order(session: AsyncSession, order_id: int, *, reason: str) -> Order:
     """Cancel, once Shipping has agreed; nothing happens to an order that is cancelled already."""
-    order = await lock_order(session, order_id)
+    order = await _lock_order(session, order_id)
+    order.items = await _load_items(session, order)
     if order.cancel(reason):
+        await _save(session, order)
         emit_cancelled(session, order, reason)
     return order
+
+
+async def _lock_order(session: AsyncSession, order_id: int) -> Order:
+    """The order without its items, locked until the transaction's end. Raises OrderNotFound."""
+    found = await fetch_one(session, _LOCK, (order_id,))
+    if found is None:
+        raise OrderNotFound(f"There is no order {order_id}.")
+    return Order(**found)
+
+
+async def _load_items(session: AsyncSession, order: Order) -> list[OrderItem]:
+    return [OrderItem(**item) for item in await fetch_all(session, _ITEMS, (order.id,))]
+
+
+async def _save(session: AsyncSession, order: Order) -> None:
+    changing = (order.status, order.paid_at, order.shipped_at, order.cancelled_at)
+    await run(session, _SAVE, (*changing, order.cancel_reason, order.id))
+
+
+async def get_summary(reader: Reader, order_id: int) -> DictRow:
+    """Raises OrderNotFound."""
+    found = await fetch_one(reader, _SUMMARY, (order_id,))
+    if found is None:
+        raise OrderNotFound(f"There is no order {order_id}.")
+    return found
 
 
 async def get_order(session: AsyncSession, order_id: int, viewer: Principal) -> Order:
@@ -152,15 +209,6 @@ async def list_orders(
     return list(orders), total or 0
 
 
-async def lock_order(session: AsyncSession, order_id: int) -> Order:
-    """The order with its items, locked until the end of the transaction. Raises OrderNotFound."""
-    query = select(Order).where(Order.id == order_id).options(selectinload(Order.items))
-    order = await session.scalar(query.with_for_update())
-    if order is None:
-        raise OrderNotFound(f"There is no order {order_id}.")
-    return order
-
-
 async def find_order_by_token(session: AsyncSession, checkout_token: str) -> Order | None:
     query = select(Order).where(Order.checkout_token == checkout_token)
     return await session.scalar(query.options(selectinload(Order.items)))
@@ -178,7 +226,7 @@ async def list_unpaid(
     return list(await session.scalars(query.order_by(Order.created_at, Order.id).limit(limit)))
 
 
-def emit_paid(session: AsyncSession, order: Order) -> None:
+def emit_paid(session: AsyncSession, order: Order, items: list[OrderItem]) -> None:
     outbox.add(
         session,
         OrderPaid(
@@ -186,7 +234,7 @@ def emit_paid(session: AsyncSession, order: Order) -> None:
             user_id=order.user_id,
             email=order.email,
             reservation_id=order.reservation_id,
-            items=_lines(order),
+            items=_lines(items),
         ),
     )
 
@@ -199,11 +247,11 @@ def emit_cancelled(session: AsyncSession, order: Order, reason: str) -> None:
             user_id=order.user_id,
             email=order.email,
             reservation_id=order.reservation_id,
-            items=_lines(order),
+            items=_lines(order.items),
             reason=reason,
         ),
     )
 
 
-def _lines(order: Order) -> list[OrderLine]:
-    return [OrderLine.model_validate(item, from_attributes=True) for item in order.items]
+def _lines(items: list[OrderItem]) -> list[OrderLine]:
+    return [OrderLine.model_validate(item, from_attributes=True) for item in items]

@@ -2,19 +2,33 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import false, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.db import Database
 from libs.events import PaymentEvent, PaymentFailed, PaymentRefunded, PaymentSucceeded
 from libs.idempotency import RequestKey, answer_once, claim_key, keep_answer
 from libs.security import Principal
+from libs.sql import fetch_one
 
 from .clients import OrderClient, OrderSummary
 from .exceptions import AmountMismatch, OrderAlreadyPaid, OrderIsCancelled, OrderNotFound
-from .models import IdempotencyKey, LedgerOrder, Payment, PaymentStatus, outbox
+from .models import IdempotencyKey, Payment, PaymentStatus, outbox
 from .schemas import PaymentCreate, PaymentRead
+
+# An update that changes nothing locks the row that is there, in the same statement.
+_LOCK_LEDGER = """
+INSERT INTO payment.ledger_orders AS ledger (order_id, cancelled)
+VALUES (%(order_id)s, %(cancel)s)
+ON CONFLICT (order_id) DO UPDATE SET cancelled = ledger.cancelled OR excluded.cancelled
+RETURNING cancelled"""
+# Nothing when there is a success already.
+_ENTER = """
+INSERT INTO payment.payments (order_id, user_id, email, status, amount_cents, currency)
+SELECT %(order_id)s, %(user_id)s, %(email)s, %(status)s, %(amount_cents)s, %(currency)s
+WHERE NOT EXISTS (SELECT FROM payment.payments
+                  WHERE order_id = %(order_id)s AND status <> 'FAILED')
+RETURNING id, created_at"""
 
 _EVENTS: dict[PaymentStatus, type[PaymentEvent]] = {
     PaymentStatus.SUCCEEDED: PaymentSucceeded,
@@ -68,19 +82,18 @@ async def record_payment(
     """Enter a payment under the ledger's lock: never two successes, none once cancelled."""
     if await _lock_ledger(session, order.id):
         raise OrderIsCancelled(f"Order {order.id} can no longer be paid.")
-    if await find_success(session, order.id):
+    new = {
+        "order_id": order.id,
+        "user_id": order.user_id,
+        "email": order.email,
+        "status": status.value,
+        "amount_cents": order.total_cents,
+        "currency": order.currency,
+    }
+    entered = await fetch_one(session, _ENTER, new)
+    if entered is None:
         raise OrderAlreadyPaid(f"Order {order.id} is already paid.")
-    payment = Payment(
-        order_id=order.id,
-        user_id=order.user_id,
-        email=order.email,
-        status=status,
-        amount_cents=order.total_cents,
-        currency=order.currency,
-        created_at=datetime.now(UTC),
-    )
-    session.add(payment)
-    await session.flush()
+    payment = Payment(**new, **entered)
     _emit(session, payment, status, reason)
     return payment
 
@@ -121,13 +134,9 @@ async def list_payments(
 
 async def _lock_ledger(session: AsyncSession, order_id: int, *, cancel: bool = False) -> bool:
     """Lock the order's row, made if need be; True when the order is cancelled."""
-    new = insert(LedgerOrder).values(order_id=order_id, cancelled=cancel)
-    # An update that changes nothing locks the row that is there, in the same statement.
-    statement = new.on_conflict_do_update(
-        index_elements=[LedgerOrder.order_id],
-        set_={"cancelled": LedgerOrder.cancelled | (new.excluded.cancelled if cancel else false())},
-    ).returning(LedgerOrder.cancelled)
-    return bool(await session.scalar(statement))
+    ledger = await fetch_one(session, _LOCK_LEDGER, {"order_id": order_id, "cancel": cancel})
+    assert ledger is not None
+    return bool(ledger["cancelled"])
 
 
 def _emit(session: AsyncSession, payment: Payment, status: PaymentStatus, reason: str) -> None:

@@ -5,13 +5,10 @@ order and a dispatch and a cancellation never both succeed.
 """
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from psycopg.rows import DictRow
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.db import Reader
@@ -23,11 +20,28 @@ from libs.events import (
     ShippingReady,
 )
 from libs.security import Principal
+from libs.sql import fetch_all, fetch_one, run
 
 from .exceptions import ShipmentNotFound
 from .models import Shipment, outbox
 
 CARRIER = "Demo Express"
+
+_CHANGING = (
+    *("status", "address_line1", "address_line2", "city", "country", "postcode", "paid_at"),
+    *("carrier", "tracking_number", "dispatched_at", "cancelled_at", "cancel_reason"),
+)
+_COLUMNS = Shipment.__table__.columns.keys()
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM shipping.shipments"  # noqa: S608
+_LOCK = f"{_SELECT} WHERE id = %s FOR UPDATE"
+# An update that changes nothing locks the row that is there.
+_LOCK_ORDER = f"""
+INSERT INTO shipping.shipments (order_id, user_id, email) VALUES (%s, %s, %s)
+ON CONFLICT (order_id) DO UPDATE SET order_id = excluded.order_id
+RETURNING {", ".join(_COLUMNS)}"""  # noqa: S608
+_SAVE = f"""
+UPDATE shipping.shipments SET {", ".join(f"{name} = %({name})s" for name in _CHANGING)}
+WHERE id = %(id)s"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +56,11 @@ class OrderRef:
 async def draft_shipment(session: AsyncSession, order: OrderRef, *, address: Address) -> Shipment:
     """Enter where the order goes; the first draft counts. A cancelled one stays cancelled."""
     shipment = await _lock_shipment(session, order)
+    if shipment.is_drafted:
+        return shipment
     if shipment.draft(address):
         _emit(session, shipment, ShippingReady)
+    await _save(session, shipment)
     return shipment
 
 
@@ -51,6 +68,7 @@ async def mark_paid(session: AsyncSession, order: OrderRef) -> None:
     shipment = await _lock_shipment(session, order)
     if shipment.mark_paid(datetime.now(UTC)):
         _emit(session, shipment, ShippingReady)
+    await _save(session, shipment)
 
 
 async def cancel_shipment(session: AsyncSession, order: OrderRef, *, reason: str) -> None:
@@ -58,11 +76,13 @@ async def cancel_shipment(session: AsyncSession, order: OrderRef, *, reason: str
     shipment = await _lock_shipment(session, order)
     if shipment.cancel(datetime.now(UTC), reason=reason):
         _emit(session, shipment, ShippingCancelled, reason=reason)
+        await _save(session, shipment)
 
 
 async def dispatch_shipment(session: AsyncSession, *, shipment_id: int) -> Shipment:
     """Raises ShipmentNotFound or NotReadyToShip."""
-    shipment = await session.get(Shipment, shipment_id, with_for_update=True)
+    found = await fetch_one(session, _LOCK, (shipment_id,))
+    shipment = Shipment(**found) if found else None
     if shipment is None or not shipment.is_drafted:
         raise ShipmentNotFound(f"There is no shipment {shipment_id}.")
     shipment.dispatch(
@@ -71,30 +91,33 @@ async def dispatch_shipment(session: AsyncSession, *, shipment_id: int) -> Shipm
         tracking_number=f"DEMO{secrets.token_hex(8).upper()}",
     )
     _emit(session, shipment, ShippingDispatched)
+    await _save(session, shipment)
     return shipment
 
 
 async def list_shipments(
     reader: Reader, viewer: Principal, *, order_id: int | None, limit: int
-) -> Sequence[Any]:
+) -> list[DictRow]:
     """Rows of shipments, newest first; only an admin sees those of others."""
-    query = select(Shipment.__table__).where(Shipment.address_line1.is_not(None))
+    chosen = ["address_line1 IS NOT NULL"]
     if order_id is not None:
-        query = query.where(Shipment.order_id == order_id)
+        chosen.append("order_id = %(order_id)s")
     if not viewer.is_admin:
-        query = query.where(Shipment.user_id == viewer.user_id)
-    return (await reader.execute(query.order_by(Shipment.id.desc()).limit(limit))).all()
+        chosen.append("user_id = %(user_id)s")
+    statement = f"{_SELECT} WHERE {' AND '.join(chosen)} ORDER BY id DESC LIMIT %(limit)s"
+    values = {"order_id": order_id, "user_id": viewer.user_id, "limit": limit}
+    return await fetch_all(reader, statement, values)
 
 
 async def _lock_shipment(session: AsyncSession, order: OrderRef) -> Shipment:
     """The order's row, locked, made if need be, in one statement."""
-    new = insert(Shipment).values(order_id=order.order_id, user_id=order.user_id, email=order.email)
-    # An update that changes nothing locks the row that is there.
-    statement = new.on_conflict_do_update(
-        index_elements=[Shipment.order_id], set_={"order_id": new.excluded.order_id}
-    ).returning(Shipment)
-    found = await session.scalars(statement, execution_options={"populate_existing": True})
-    return found.one()
+    found = await fetch_one(session, _LOCK_ORDER, (order.order_id, order.user_id, order.email))
+    assert found is not None
+    return Shipment(**found)
+
+
+async def _save(session: AsyncSession, shipment: Shipment) -> None:
+    await run(session, _SAVE, {name: getattr(shipment, name) for name in ("id", *_CHANGING)})
 
 
 def _emit(

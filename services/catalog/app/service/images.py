@@ -4,7 +4,8 @@ import hashlib
 from typing import NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, select
+from psycopg.rows import DictRow
+from sqlalchemy import select
 
 from libs.db import Database
 from libs.logging import fields, get_logger
@@ -45,7 +46,7 @@ def image_type(content: bytes) -> str:
 
 async def put_image(
     database: Database, store: ImageStore, product_id: int, content: bytes
-) -> RowMapping:
+) -> DictRow:
     """Store the image, then point the product to it, then drop the one before.
 
     A crash in between leaves an object that nothing points to, never a product without its image.

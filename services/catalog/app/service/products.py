@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from psycopg.rows import DictRow
 from sqlalchemy import ColumnElement, RowMapping, any_, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.db import Reader
 from libs.errors import Conflict, sqlstate
 from libs.pagination import PageRequest
+from libs.sql import compiled, fetch_all, fetch_one
 
 from ..exceptions import CategoryNotFound, CategoryTaken, ProductNotFound, SkuTaken
 from ..models import BIGINTS, Category, Inventory, Product, fold
@@ -34,9 +36,10 @@ _PRODUCTS = select(
     AVAILABLE,
 ).join(Inventory, Inventory.product_id == Product.id)
 
-# Built once: SQLAlchemy adapts a result to each new statement object, a fifth of such a request.
-_PRODUCT = _PRODUCTS.where(Product.id == bindparam("product_id"))
-_SEVERAL = _PRODUCTS.where(Product.id == any_(bindparam("ids", type_=BIGINTS))).order_by(Product.id)
+_PRODUCT = compiled(_PRODUCTS.where(Product.id == bindparam("product_id")))
+_SEVERAL = compiled(
+    _PRODUCTS.where(Product.id == any_(bindparam("ids", type_=BIGINTS))).order_by(Product.id)
+)
 
 # As the indexes of active products say it: Postgres does not take `active IS true` for the same.
 _ACTIVE = Product.active.expression
@@ -64,7 +67,7 @@ async def list_categories(reader: Reader) -> Sequence[Any]:
     return (await reader.execute(query)).all()
 
 
-async def create_product(session: AsyncSession, wanted: ProductCreate) -> RowMapping:
+async def create_product(session: AsyncSession, wanted: ProductCreate) -> DictRow:
     """A new product, with nothing of it in stock."""
     await _require_category(session, wanted.category_id)
     product = Product(**wanted.model_dump())
@@ -75,9 +78,7 @@ async def create_product(session: AsyncSession, wanted: ProductCreate) -> RowMap
     return await get_product(session, product.id)
 
 
-async def update_product(
-    session: AsyncSession, product_id: int, wanted: ProductUpdate
-) -> RowMapping:
+async def update_product(session: AsyncSession, product_id: int, wanted: ProductUpdate) -> DictRow:
     product = await lock_product(session, product_id)
     changes = wanted.changes()
     await _require_category(session, changes.get("category_id"))
@@ -87,17 +88,16 @@ async def update_product(
     return await get_product(session, product_id)
 
 
-async def get_product(reader: Reader, product_id: int) -> RowMapping:
+async def get_product(reader: Reader, product_id: int) -> DictRow:
     """One query. Raises ProductNotFound; an inactive product is shown."""
-    found = await reader.execute(_PRODUCT, {"product_id": product_id})
-    if (product := found.mappings().one_or_none()) is None:
+    if (product := await fetch_one(reader, _PRODUCT, {"product_id": product_id})) is None:
         raise no_product(product_id)
     return product
 
 
-async def find_products(reader: Reader, ids: Sequence[int]) -> Sequence[Any]:
+async def find_products(reader: Reader, ids: Sequence[int]) -> list[DictRow]:
     """Those of the ids that exist, in the order of ids."""
-    return (await reader.execute(_SEVERAL, {"ids": list(ids)})).all()
+    return await fetch_all(reader, _SEVERAL, {"ids": list(ids)})
 
 
 async def list_products(

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
+from psycopg.rows import DictRow
 from sqlalchemy import func, literal, or_, select
-from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.sql import fetch_one, run
 
 from ..exceptions import (
     InsufficientStock,
@@ -23,6 +24,22 @@ from .stock import change_stock, lock_stock, total_by_product, write_stock
 _ATTEMPTS = 3
 # In the statement's text: with a parameter no prepared plan can use the indexes of open ones.
 _HELD = literal(ReservationStatus.HELD, literal_execute=True)
+
+_LINE = ("product_id", "title", "qty", "unit_price_cents", "currency")
+_INSERT = """
+INSERT INTO catalog.reservations (id, request_key, status) VALUES (%s, %s, 'HELD')
+ON CONFLICT DO NOTHING"""
+_INSERT_LINES = """
+INSERT INTO catalog.reservation_items
+    (reservation_id, product_id, title, qty, unit_price_cents, currency)
+SELECT %(reservation_id)s, line.*
+FROM unnest(%(product_id)s::bigint[], %(title)s::text[], %(qty)s::bigint[],
+            %(unit_price_cents)s::bigint[], %(currency)s::text[]) AS line"""
+_LOCK = """
+SELECT id, request_key, status, order_id FROM catalog.reservations WHERE id = %s
+FOR NO KEY UPDATE"""
+_SAVE = "UPDATE catalog.reservations SET status = %s, order_id = %s WHERE id = %s"
+_QUANTITIES = "SELECT product_id, qty FROM catalog.reservation_items WHERE reservation_id = %s"
 
 Transition = Callable[[Reservation], StockEffect]
 
@@ -56,6 +73,7 @@ async def release(session: AsyncSession, reservation_id: UUID) -> Reservation:
 async def assign_order(session: AsyncSession, reservation_id: UUID, *, order_id: int) -> None:
     reservation = await _lock_reservation(session, reservation_id)
     reservation.assign(order_id)
+    await _save(session, reservation)
 
 
 async def sell(session: AsyncSession, reservation_id: UUID, *, order_id: int) -> None:
@@ -77,11 +95,8 @@ async def list_orphans(session: AsyncSession, *, ttl: float, limit: int) -> Sequ
 
 async def _insert(session: AsyncSession, wanted: ReservationCreate) -> bool:
     """False when the id or the request key is in use; waits for a request that is using it now."""
-    statement = insert(Reservation).values(
-        id=wanted.reservation_id, request_key=wanted.request_key, status=ReservationStatus.HELD
-    )
-    inserted = await session.scalar(statement.on_conflict_do_nothing().returning(Reservation.id))
-    return inserted is not None
+    inserted = await run(session, _INSERT, (wanted.reservation_id, wanted.request_key))
+    return inserted.rowcount == 1
 
 
 async def _find_held(session: AsyncSession, wanted: ReservationCreate) -> Reservation | None:
@@ -107,32 +122,37 @@ async def _hold(session: AsyncSession, wanted: ReservationCreate) -> list[Reserv
     lines = [
         ReservationLineRead(
             product_id=product_id,
-            title=row.title,
+            title=row["title"],
             qty=quantities[product_id],
-            unit_price_cents=row.price_cents,
-            currency=row.currency,
+            unit_price_cents=row["price_cents"],
+            currency=row["currency"],
         )
         for product_id, row in stock.items()
     ]
     await write_stock(session, {id_: StockEffect(0, qty) for id_, qty in quantities.items()})
-    rows = [{"reservation_id": wanted.reservation_id, **line.model_dump()} for line in lines]
-    await session.execute(plain_insert(ReservationItem), rows)
+    columns = {name: [getattr(line, name) for line in lines] for name in _LINE}
+    await run(session, _INSERT_LINES, {"reservation_id": wanted.reservation_id, **columns})
     return lines
 
 
-def _require_offered(quantities: Mapping[int, int], stock: Mapping[int, Any]) -> None:
-    titles = {id_: row.title for id_, row in stock.items() if row.active}
+def _require_offered(quantities: Mapping[int, int], stock: Mapping[int, DictRow]) -> None:
+    titles = {id_: row["title"] for id_, row in stock.items() if row["active"]}
     gone = sorted(quantities.keys() - titles.keys())
     if gone:
-        names = ", ".join(stock[id_].title if id_ in stock else f"product {id_}" for id_ in gone)
+        names = ", ".join(stock[id_]["title"] if id_ in stock else f"product {id_}" for id_ in gone)
         raise ProductWithdrawn(f"No longer on sale: {names}.", product_ids=gone)
 
 
-def _require_available(quantities: Mapping[int, int], stock: Mapping[int, Any]) -> None:
+def _require_available(quantities: Mapping[int, int], stock: Mapping[int, DictRow]) -> None:
     short = [
-        {"product_id": id_, "title": row.title, "wanted": wanted, "available": row.available}
+        {
+            "product_id": id_,
+            "title": row["title"],
+            "wanted": wanted,
+            "available": row["available"],
+        }
         for id_, row in stock.items()
-        if row.available < (wanted := quantities[id_])
+        if row["available"] < (wanted := quantities[id_])
     ]
     if short:
         names = ", ".join(f"{line['title']} ({line['available']} left)" for line in short)
@@ -144,20 +164,22 @@ async def _change(
 ) -> Reservation:
     reservation = await _lock_reservation(session, reservation_id)
     effect = transition(reservation)
-    await session.flush()
+    await _save(session, reservation)
     if any(effect):
-        items = await _read_items(session, reservation)
-        change_stock(session, ((item.product_id, item.qty) for item in items), effect)
+        lines = await run(session, _QUANTITIES, (reservation_id,))
+        change_stock(session, await lines.fetchall(), effect)
     return reservation
 
 
 async def _lock_reservation(session: AsyncSession, reservation_id: UUID) -> Reservation:
-    reservation = await session.get(
-        Reservation, reservation_id, with_for_update={"key_share": True}, populate_existing=True
-    )
-    if reservation is None:
+    found = await fetch_one(session, _LOCK, (reservation_id,))
+    if found is None:
         raise ReservationNotFound(f"There is no reservation {reservation_id}.")
-    return reservation
+    return Reservation(**found)
+
+
+async def _save(session: AsyncSession, reservation: Reservation) -> None:
+    await run(session, _SAVE, (reservation.status, reservation.order_id, reservation.id))
 
 
 async def _read_items(session: AsyncSession, reservation: Reservation) -> list[ReservationLineRead]:

@@ -6,10 +6,12 @@ Whoever locks stock of several products locks it in product order, so nobody wai
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from psycopg.rows import DictRow
 from sqlalchemy import BindParameter, any_, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.db import Reader, before_commit
+from libs.sql import compiled, fetch_all
 
 from ..exceptions import StockLimitReached
 from ..models import BIGINTS, UNCHANGED, Inventory, Product, Restock, StockEffect
@@ -25,7 +27,7 @@ def _array(name: str) -> BindParameter[Any]:
 
 
 _STOCK = (Inventory.product_id, Inventory.in_stock, Inventory.reserved, AVAILABLE)
-_LOCK = (
+_LOCK = compiled(
     select(*_STOCK, Product.title, Product.price_cents, Product.currency, Product.active)
     .join(Product, Product.id == Inventory.product_id)
     .where(Inventory.product_id == any_(_array("ids")))
@@ -37,7 +39,7 @@ _CHANGES = (
     .table_valued("product_id", "in_stock", "reserved")
     .render_derived()
 )
-_WRITE = (
+_WRITE = compiled(
     update(Inventory)
     .where(Inventory.product_id == _CHANGES.c.product_id)
     .values(
@@ -45,7 +47,6 @@ _WRITE = (
         reserved=Inventory.reserved + _CHANGES.c.reserved,
     )
     .returning(*_STOCK)
-    .execution_options(synchronize_session=False)
 )
 
 
@@ -65,14 +66,14 @@ async def get_stock(reader: Reader, product_id: int) -> Any:
     return stock
 
 
-async def restock(session: AsyncSession, lines: Sequence[StockLine]) -> list[Any]:
+async def restock(session: AsyncSession, lines: Sequence[StockLine]) -> list[DictRow]:
     """Goods came in: the new levels, in the order of the lines; all of them or none."""
     wanted = total_by_product(lines)
     stock = await lock_stock(session, wanted)
     for product_id, qty in wanted.items():
         if product_id not in stock:
             raise no_product(product_id)
-        if stock[product_id].in_stock + qty > MAX_IN_STOCK:
+        if stock[product_id]["in_stock"] + qty > MAX_IN_STOCK:
             raise StockLimitReached(f"Product {product_id} can't have more than {MAX_IN_STOCK}.")
     await session.execute(
         insert(Restock), [{"product_id": id_, "qty": qty} for id_, qty in wanted.items()]
@@ -82,20 +83,22 @@ async def restock(session: AsyncSession, lines: Sequence[StockLine]) -> list[Any
     return [levels[product_id] for product_id in wanted]
 
 
-async def lock_stock(session: AsyncSession, product_ids: Iterable[int]) -> dict[int, Any]:
+async def lock_stock(session: AsyncSession, product_ids: Iterable[int]) -> dict[int, DictRow]:
     """Lock the stock of those products that exist, in product order, and read them."""
-    rows = await session.execute(_LOCK, {"ids": list(product_ids)})
-    return {row.product_id: row for row in rows}
+    rows = await fetch_all(session, _LOCK, {"ids": list(product_ids)})
+    return {row["product_id"]: row for row in rows}
 
 
-async def write_stock(session: AsyncSession, changes: Mapping[int, StockEffect]) -> dict[int, Any]:
+async def write_stock(
+    session: AsyncSession, changes: Mapping[int, StockEffect]
+) -> dict[int, DictRow]:
     """Change stock that is locked already, in one statement, and return the new levels."""
     arrays = {
         "ids": list(changes),
         "in_stock_by": [effect.in_stock for effect in changes.values()],
         "reserved_by": [effect.reserved for effect in changes.values()],
     }
-    return {row.product_id: row for row in await session.execute(_WRITE, arrays)}
+    return {row["product_id"]: row for row in await fetch_all(session, _WRITE, arrays)}
 
 
 def change_stock(
