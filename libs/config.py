@@ -12,12 +12,13 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
 
 DEFAULT_SECRETS = {"jwt_secret": "devsecret", "svc_internal_key": "devkey"}
 
 
 def _postgres_dsn(dsn: str) -> str:
+    from sqlalchemy.engine import make_url  # 20 MB that Cart does not need
+
     try:
         url = make_url(dsn)
     except Exception:  # SQLAlchemy's own message would repeat the password
@@ -54,27 +55,6 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
     service_version: str = "1.0.0"
-
-    postgres_dsn: PostgresDsn = "postgresql+psycopg://postgres:postgres@postgres:5432/appdb"
-    database_pool_size: Annotated[int, Field(ge=1, le=100)] = 8
-    database_pool_timeout: Seconds = 5
-    database_statement_timeout: Seconds = 10
-    transaction_timeout: Seconds = 20
-
-    kafka_bootstrap: str = Field(
-        "kafka:9092", validation_alias=AliasChoices("KAFKA_BOOTSTRAP", "KAFKA_BROKERS")
-    )
-    kafka_fetch_max_wait_ms: Annotated[int, Field(ge=1, le=30_000)] = 500
-    kafka_session_timeout_ms: Annotated[int, Field(ge=1000, le=300_000)] = 6_000
-    """What a replica's partitions wait for when it dies; Kafka takes no less than 6 s."""
-    kafka_enable_idempotence: bool = True
-    kafka_topic_partitions: Annotated[int, Field(ge=1, le=1000)] = 4
-    kafka_replication_factor: Annotated[int, Field(ge=1, le=10)] = 1
-
-    outbox_retention: Seconds = 7 * 86_400
-    inbox_retention: Annotated[float, Field(ge=7 * 86_400)] = 14 * 86_400
-    """Never shorter than the topics keep a message (Kafka: seven days), else a replay doubles."""
-    outbox_poll_interval: Seconds = 1
     shutdown_timeout: Seconds = 8
 
     jwt_secret: SecretStr = SecretStr("devsecret")
@@ -100,6 +80,31 @@ class ServiceSettings(BaseSettings):
             for field, default in DEFAULT_SECRETS.items()
             if getattr(self, field).get_secret_value() == default
         ]
+
+
+class DatabaseSettings(ServiceSettings):
+    """What a service with tables, and so with events, reads beside that."""
+
+    postgres_dsn: PostgresDsn = "postgresql+psycopg://postgres:postgres@postgres:5432/appdb"
+    database_pool_size: Annotated[int, Field(ge=1, le=100)] = 8
+    database_pool_timeout: Seconds = 5
+    database_statement_timeout: Seconds = 10
+    transaction_timeout: Seconds = 20
+
+    kafka_bootstrap: str = Field(
+        "kafka:9092", validation_alias=AliasChoices("KAFKA_BOOTSTRAP", "KAFKA_BROKERS")
+    )
+    kafka_fetch_max_wait_ms: Annotated[int, Field(ge=1, le=30_000)] = 500
+    kafka_session_timeout_ms: Annotated[int, Field(ge=1000, le=300_000)] = 6_000
+    """What a replica's partitions wait for when it dies; Kafka takes no less than 6 s."""
+    kafka_enable_idempotence: bool = True
+    kafka_topic_partitions: Annotated[int, Field(ge=1, le=1000)] = 4
+    kafka_replication_factor: Annotated[int, Field(ge=1, le=10)] = 1
+
+    outbox_retention: Seconds = 7 * 86_400
+    inbox_retention: Annotated[float, Field(ge=7 * 86_400)] = 14 * 86_400
+    """Never shorter than the topics keep a message (Kafka: seven days), else a replay doubles."""
+    outbox_poll_interval: Seconds = 1
 
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)

@@ -14,11 +14,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .config import ServiceSettings
+from .config import DatabaseSettings
 from .consumer_place import Membership, PlaceWatch, commit, count_lag, rewind
+from .database_errors import database_unavailable
 from .db import Database
 from .dead_letters import DeadLetters
-from .errors import Conflict, NotFound, Unavailable, database_unavailable
+from .errors import Conflict, NotFound, Unavailable
 from .events import Event, EventData, InvalidEvent, UnknownEventType, decode
 from .inbox import InboxMixin, claim
 from .kafka import REQUEST_TIMEOUT_MS, close_client, ensure_topics
@@ -53,7 +54,7 @@ class _TransientFault(Exception):  # noqa: N818
 class EventConsumer:
     def __init__(
         self,
-        settings: ServiceSettings,
+        settings: DatabaseSettings,
         database: Database,
         *,
         handlers: Handlers,

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .config import ServiceSettings
+from .config import DatabaseSettings
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -44,7 +44,7 @@ class CreatedAt:
     )
 
 
-def connection_options(settings: ServiceSettings) -> dict[str, Any]:
+def connection_options(settings: DatabaseSettings) -> dict[str, Any]:
     """libpq options: no statement, lock or idle transaction without a limit; dead peers noticed."""
     milliseconds = int(settings.database_statement_timeout * 1000)
     return {
@@ -61,7 +61,7 @@ def connection_options(settings: ServiceSettings) -> dict[str, Any]:
 class Database:
     """The pools of one process. Sessions expire nothing on commit, so no hidden I/O follows it."""
 
-    def __init__(self, settings: ServiceSettings, service: str) -> None:
+    def __init__(self, settings: DatabaseSettings, service: str) -> None:
         self._engine = _make_engine(settings, service)
         # Of its own, since to switch a connection there and back is half the cost of a read.
         self._readers = _make_engine(settings, service, isolation_level="AUTOCOMMIT")
@@ -101,7 +101,7 @@ class Database:
         await self._readers.dispose()
 
 
-def _make_engine(settings: ServiceSettings, service: str, **options: Any) -> AsyncEngine:
+def _make_engine(settings: DatabaseSettings, service: str, **options: Any) -> AsyncEngine:
     engine = create_async_engine(
         settings.postgres_dsn,
         pool_size=settings.database_pool_size,

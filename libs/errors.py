@@ -6,8 +6,6 @@ from typing import Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -17,8 +15,6 @@ PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 MIGRATIONS_PENDING = "migrations pending: run python scripts/seed.py"
 _MISSING_TABLE_SQLSTATES = {"42P01", "42703", "3F000"}
-_PROGRAM_LIMIT_CLASS = "54"
-"""A value too large for an index, and the like: an "operational" error that no retry mends."""
 
 log = get_logger(__name__)
 
@@ -143,30 +139,9 @@ async def on_validation_error(request: Request, error: Exception) -> JSONRespons
     return problem_response(request, Invalid(detail, errors=errors))
 
 
-async def on_database_error(request: Request, error: Exception) -> JSONResponse:
-    """503 when the database is away or not migrated yet; anything else is our own fault."""
-    if unavailable := database_unavailable(error):
-        return problem_response(request, unavailable)
-    return internal_error(request, error)
-
-
 def internal_error(request: Request, error: BaseException) -> JSONResponse:
     log.error("unhandled error", extra=fields(error=describe_error(error), path=request.url.path))
     return problem_response(request, Problem("Something went wrong on our side."))
-
-
-def database_unavailable(error: BaseException) -> Unavailable | None:
-    """The problem to answer with when `error` says that the database can't be used just now."""
-    if migrations_pending(error):
-        return Unavailable(MIGRATIONS_PENDING)
-    if (sqlstate(error) or "").startswith(_PROGRAM_LIMIT_CLASS):
-        return None
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout | TimeoutError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    ):
-        log.warning("database unavailable", extra=fields(error=describe_error(error)))
-        return Unavailable("The database can't be reached; try again shortly.")
-    return None
 
 
 def migrations_pending(error: BaseException) -> bool:

@@ -1,18 +1,14 @@
 """What a service needs and whether it is there: the checks behind `/health`."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
-
-from .db import Database
-from .errors import MIGRATIONS_PENDING
-from .http import ServiceClient
 from .logging import describe_error, fields, get_logger
+
+if TYPE_CHECKING:
+    from .http import ServiceClient
 
 log = get_logger(__name__)
 
@@ -54,33 +50,6 @@ async def _outcome(check: Check) -> str:
     return "ok"
 
 
-def database_check(database: Database, schema: str, migrations: Path) -> Check:
-    """The database answers and is migrated to the newest version that this code knows."""
-    head = _newest_revision(migrations / "versions")
-    statement = text(f'SELECT version_num FROM "{schema}".alembic_version')  # noqa: S608
-
-    async def run() -> None:
-        try:
-            async with database.transaction() as session:
-                current = await session.scalar(statement)
-        except ProgrammingError:
-            raise NotReady(MIGRATIONS_PENDING) from None
-        if current != head:
-            raise NotReady(MIGRATIONS_PENDING)
-
-    return Check("database", run)
-
-
-def _newest_revision(versions: Path) -> str | None:
-    """The revision that no other one follows, as the files themselves say."""
-    revisions, followed = set(), set()
-    for file in versions.glob("*.py"):
-        source = file.read_text(encoding="utf-8")
-        revisions.update(re.findall(r"""^revision[^=]*= ['"](\w+)['"]""", source, re.MULTILINE))
-        followed.update(re.findall(r"""^down_revision[^=]*= ['"](\w+)['"]""", source, re.MULTILINE))
-    return next(iter(revisions - followed), None)
-
-
 def broker_check(bootstrap: str) -> Check:
     """The broker takes connections; without it HTTP still works, and the outbox holds events."""
     host, _, port = bootstrap.split(",")[0].rpartition(":")
@@ -92,7 +61,7 @@ def broker_check(bootstrap: str) -> Check:
     return Check("broker", run, vital=False)
 
 
-def service_check(client: ServiceClient) -> Check:
+def service_check(client: "ServiceClient") -> Check:
     """Another service lives; without it the rest still works. Asks no further: no chain of
     health checks goes round in circles."""
 

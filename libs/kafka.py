@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, for_code
 
-from .config import ServiceSettings
+from .config import DatabaseSettings
 from .letter_format import dead_letter_topic, is_dead_letter_topic
 from .logging import fields, get_logger
 
@@ -21,7 +21,7 @@ _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Above the broker's usual 1 MB, so that its largest message still fits a dead-letter topic."""
 
 
-def make_producer(settings: ServiceSettings, service: str) -> AIOKafkaProducer:
+def make_producer(settings: DatabaseSettings, service: str) -> AIOKafkaProducer:
     """A producer whose sends count only when all in-sync replicas have them."""
     return AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap,
@@ -72,7 +72,7 @@ async def _cut_off(client: _Client) -> None:
         await network.close()
 
 
-async def ensure_topics(settings: ServiceSettings, topics: Iterable[str]) -> dict[str, int]:
+async def ensure_topics(settings: DatabaseSettings, topics: Iterable[str]) -> dict[str, int]:
     """Create the topics, and their dead-letter topics, that are missing; how many partitions
     each has. Raises KafkaError."""
     admin = AIOKafkaAdminClient(
@@ -92,7 +92,7 @@ async def ensure_topics(settings: ServiceSettings, topics: Iterable[str]) -> dic
             await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, settings: ServiceSettings, names: list[str]) -> None:
+async def _create(admin: AIOKafkaAdminClient, settings: DatabaseSettings, names: list[str]) -> None:
     limit = {"max.message.bytes": str(_MAX_MESSAGE_BYTES)}
     response = await admin.create_topics(
         [

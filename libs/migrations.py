@@ -6,7 +6,7 @@ import zlib
 from alembic import context
 from sqlalchemy import MetaData, NullPool, create_engine, text
 
-from .config import ServiceSettings
+from .config import DatabaseSettings
 
 _LOCK_SECONDS = 60
 
@@ -20,7 +20,7 @@ def run_migrations(metadata: MetaData) -> None:
     """
     schema = metadata.schema
     assert schema is not None
-    dsn = os.environ.get("POSTGRES_DSN") or ServiceSettings.model_fields["postgres_dsn"].default
+    dsn = os.environ.get("POSTGRES_DSN") or DatabaseSettings.model_fields["postgres_dsn"].default
     engine = create_engine(dsn, poolclass=NullPool, connect_args={"connect_timeout": 5})
     with engine.begin() as connection:
         connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"))

@@ -7,7 +7,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from .config import ServiceSettings
+from .config import DatabaseSettings
 from .db import Database
 from .idempotency import RETENTION_SECONDS, IdempotencyMixin
 from .inbox import InboxMixin
@@ -30,7 +30,7 @@ class Pruner:
     def __init__(
         self,
         database: Database,
-        settings: ServiceSettings,
+        settings: DatabaseSettings,
         *,
         outbox: type[OutboxMixin],
         inbox: type[InboxMixin] | None,

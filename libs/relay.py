@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from sqlalchemy.engine import make_url
 
-from .config import ServiceSettings
+from .config import DatabaseSettings
 from .db import connection_options
 from .kafka import close_client, ensure_topics, make_producer
 from .loops import Loop
@@ -33,7 +33,7 @@ class OutboxRelay:
     leader by NOTIFY.
     """
 
-    def __init__(self, settings: ServiceSettings, service: str, topics: tuple[str, ...]) -> None:
+    def __init__(self, settings: DatabaseSettings, service: str, topics: tuple[str, ...]) -> None:
         self._settings = settings
         self._service = service
         self._topics = topics

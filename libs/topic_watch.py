@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from .config import ServiceSettings
+from .config import DatabaseSettings
 from .kafka import REQUEST_TIMEOUT_MS
 from .letter_format import is_dead_letter_topic
 from .outbox_rows import OutboxRows, Position
@@ -22,7 +22,7 @@ class TopicWatch:
     that was made anew may hold other messages at the places of those that are lost.
     """
 
-    def __init__(self, settings: ServiceSettings, rows: OutboxRows) -> None:
+    def __init__(self, settings: DatabaseSettings, rows: OutboxRows) -> None:
         self._rows = rows
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap,

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import ConsumerRecord
 
-from libs.config import ServiceSettings
+from libs.config import DatabaseSettings
 from libs.kafka import ask_for_topics, close_client, make_producer
 from tests.support.database import Query, make_query
 from tests.support.databases import alembic, create_database
@@ -149,7 +149,7 @@ async def test_a_broker_that_came_back_without_its_topics_keeps_what_it_is_sent_
     broker: OwnBroker,
 ) -> None:
     await broker.up()
-    settings = ServiceSettings(kafka_bootstrap=broker.address, kafka_enable_idempotence=False)
+    settings = DatabaseSettings(kafka_bootstrap=broker.address, kafka_enable_idempotence=False)
     producer = make_producer(settings, "test")
     await producer.start()
     try:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx
 
-from libs.config import ServiceSettings
+from libs.config import DatabaseSettings
 from libs.db import Database
 from libs.events import Event, EventData, PaymentSucceeded
 from services.notifications.app.service import queue_mail
@@ -88,7 +88,7 @@ async def own_database(stack: Stack, server: OddServer, query: Query) -> AsyncIt
     places = {"POSTGRES_DSN": dsn, "SMTP_PORT": str(server.port), "KAFKA_BOOTSTRAP": "127.0.0.1:9"}
     env = stack["env"] | places | WAITS
     await _migrate(env)
-    database = Database(ServiceSettings(postgres_dsn=dsn), "test")
+    database = Database(DatabaseSettings(postgres_dsn=dsn), "test")
     try:
         yield OwnCopy(server, env, database, make_query(dsn))
     finally:

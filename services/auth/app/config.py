@@ -4,13 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from libs.config import Seconds, ServiceSettings
+from libs.config import DatabaseSettings, Seconds
 
 Lifetime = Annotated[int, Field(ge=1, le=10**9)]
 """Whole seconds, as in a token's `exp`."""
 
 
-class AuthSettings(ServiceSettings):
+class AuthSettings(DatabaseSettings):
     access_token_ttl: Lifetime = 3600
     refresh_token_ttl: Lifetime = 30 * 86_400
     refresh_token_grace: Annotated[float, Field(ge=0, le=600)] = 10

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from libs.app import ServiceContext, Tables, create_service_app, service_root
+from libs.app import ServiceContext, create_service_app, service_root
+from libs.tables import Tables
 
 from .cleaner import Cleaner
 from .config import AuthSettings

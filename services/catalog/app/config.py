@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from libs.config import BaseUrl, Seconds, ServiceSettings
+from libs.config import BaseUrl, DatabaseSettings, Seconds
 
 _DEMO_S3_SECRET = "adminadmin"  # noqa: S105 - as in deploy/.env.example, and refused in production
 
 
-class CatalogSettings(ServiceSettings):
+class CatalogSettings(DatabaseSettings):
     order_base: BaseUrl = "http://order:8000"
     reservation_ttl: Seconds = 60
     """How long a reservation may be without an order before the sweeper asks Order about it."""

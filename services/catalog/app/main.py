@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from libs.app import ServiceContext, Tables, create_service_app, service_root
+from libs.app import ServiceContext, create_service_app, service_root
 from libs.health import service_check
+from libs.tables import Tables
 
 from .clients import OrderClient
 from .config import CatalogSettings
@@ -35,7 +36,6 @@ app = create_service_app(
     "catalog",
     CatalogSettings,
     routers=[*routers, internal_router],
-    tables=Tables(service_root(__file__), outbox, InboxMessage),
-    handlers=HANDLERS,
+    tables=Tables(service_root(__file__), outbox, InboxMessage, handlers=HANDLERS),
     extras=extras,
 )

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from libs.config import Seconds, ServiceSettings
+from libs.config import DatabaseSettings, Seconds
 
 from .message import is_plain_address
 
@@ -16,7 +16,7 @@ def _sender(text: str) -> str:
     return text
 
 
-class NotificationsSettings(ServiceSettings):
+class NotificationsSettings(DatabaseSettings):
     smtp_host: str = "mailhog"
     smtp_port: Annotated[int, Field(ge=1, le=65_535)] = 1025
     smtp_from: Annotated[str, AfterValidator(_sender)] = "Demo Shop <shop@example.com>"

@@ -7,8 +7,8 @@ whose holder died is sent again after the lease, under the same Message-ID.
 import asyncio
 import time
 
+from libs.database_errors import database_unavailable
 from libs.db import Database
-from libs.errors import database_unavailable
 from libs.logging import fields, get_logger
 from libs.loops import Backoff, Loop
 

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from libs.app import ServiceContext, Tables, create_service_app, service_root
+from libs.app import ServiceContext, create_service_app, service_root
+from libs.tables import Tables
 
 from .config import NotificationsSettings
 from .handlers import HANDLERS
@@ -26,7 +27,6 @@ app = create_service_app(
     "notifications",
     NotificationsSettings,
     routers=[router],
-    tables=Tables(service_root(__file__), outbox, InboxMessage),
-    handlers=HANDLERS,
+    tables=Tables(service_root(__file__), outbox, InboxMessage, handlers=HANDLERS),
     extras=add_mailer,
 )

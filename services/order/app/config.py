@@ -1,9 +1,9 @@
 """What only Order needs."""
 
-from libs.config import BaseUrl, Seconds, ServiceSettings
+from libs.config import BaseUrl, DatabaseSettings, Seconds
 
 
-class OrderSettings(ServiceSettings):
+class OrderSettings(DatabaseSettings):
     cart_base: BaseUrl = "http://cart:8000"
     catalog_base: BaseUrl = "http://catalog:8000"
     payment_base: BaseUrl = "http://payment:8000"

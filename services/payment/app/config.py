@@ -1,7 +1,7 @@
 """What only Payment needs."""
 
-from libs.config import BaseUrl, ServiceSettings
+from libs.config import BaseUrl, DatabaseSettings
 
 
-class PaymentSettings(ServiceSettings):
+class PaymentSettings(DatabaseSettings):
     order_base: BaseUrl = "http://order:8000"

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from libs.app import ServiceContext, Tables, create_service_app, service_root
+from libs.app import ServiceContext, create_service_app, service_root
 from libs.health import service_check
+from libs.tables import Tables
 
 from .clients import OrderClient
 from .config import PaymentSettings
@@ -26,7 +27,6 @@ app = create_service_app(
     "payment",
     PaymentSettings,
     routers=[router, internal_router],
-    tables=Tables(service_root(__file__), outbox, InboxMessage, IdempotencyKey),
-    handlers=HANDLERS,
+    tables=Tables(service_root(__file__), outbox, InboxMessage, IdempotencyKey, handlers=HANDLERS),
     extras=extras,
 )

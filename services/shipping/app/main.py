@@ -1,7 +1,8 @@
 """Shipping: an order's shipment, from its draft to its dispatch or cancellation."""
 
-from libs.app import Tables, create_service_app, service_root
-from libs.config import ServiceSettings
+from libs.app import create_service_app, service_root
+from libs.config import DatabaseSettings
+from libs.tables import Tables
 
 from .handlers import HANDLERS
 from .internal_routes import router as internal_router
@@ -10,8 +11,7 @@ from .routes import router
 
 app = create_service_app(
     "shipping",
-    ServiceSettings,
+    DatabaseSettings,
     routers=[router, internal_router],
-    tables=Tables(service_root(__file__), outbox, InboxMessage),
-    handlers=HANDLERS,
+    tables=Tables(service_root(__file__), outbox, InboxMessage, handlers=HANDLERS),
 )
