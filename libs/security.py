@@ -1,8 +1,11 @@
 """Who is calling: access tokens, principals, roles, and the key of internal calls."""
 
 import secrets
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
@@ -43,23 +46,37 @@ def decode_token(
     settings: ServiceSettings, token: str, *, kind: str, expired_too: bool = False
 ) -> dict[str, Any]:
     """The claims of a token of this kind (`access`, `refresh`). Raises Unauthorized."""
+    secret = settings.jwt_secret.get_secret_value()
     try:
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            settings.jwt_secret.get_secret_value(),
-            algorithms=[settings.jwt_algorithm],
-            issuer=settings.jwt_issuer,
-            options={
-                "require": _REQUIRED_CLAIMS,
-                "verify_exp": not expired_too,
-                # Else a service whose clock is a second behind Auth's refuses a fresh token.
-                "verify_iat": False,
-            },
-        )
-    except (jwt.InvalidTokenError, ValueError):
+        claims = _verify(token, secret, settings.jwt_algorithm, settings.jwt_issuer)
+        expired = int(claims["exp"]) <= time.time()
+    except (jwt.InvalidTokenError, ValueError, TypeError):
         raise Unauthorized(f"The {kind} token is not valid or has expired.") from None
+    if expired and not expired_too:
+        raise Unauthorized(f"The {kind} token is not valid or has expired.")
     if claims["type"] != kind:
         raise Unauthorized(f"This token is not of the kind that is needed here: {kind}.")
+    return dict(claims)
+
+
+@lru_cache(maxsize=1024)
+def _verify(token: str, secret: str, algorithm: str, issuer: str) -> Mapping[str, Any]:
+    """The claims of a token with our signature, expired or not.
+
+    Kept, since a customer sends the same one many times; a refusal is an error and is not kept.
+    """
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        secret,
+        algorithms=[algorithm],
+        issuer=issuer,
+        options={
+            "require": _REQUIRED_CLAIMS,
+            "verify_exp": False,
+            # Else a service whose clock is a second behind Auth's refuses a fresh token.
+            "verify_iat": False,
+        },
+    )
     return claims
 
 

@@ -54,8 +54,8 @@ class Mailer:
     async def _send_batch(self, loop: Loop) -> bool:
         """Send the mails that are due, oldest first; True when there may be more."""
         last_start = time.monotonic() + self._starting_time
-        async with self._database.transaction() as session:
-            mails = await mailqueue.take(session, limit=_BATCH, lease=self._settings.mail_lease)
+        async with self._database.autocommit() as connection:
+            mails = await mailqueue.take(connection, limit=_BATCH, lease=self._settings.mail_lease)
         waiting = list(mails)
         try:
             await self._send_until(loop, waiting, last_start)
@@ -96,8 +96,8 @@ class Mailer:
         backoff = Backoff()
         while True:
             try:
-                async with self._database.transaction() as session:
-                    await settlement(session)
+                async with self._database.autocommit() as connection:
+                    await settlement(connection)
             except Exception as error:
                 if not database_unavailable(error):
                     raise
@@ -115,6 +115,6 @@ class Mailer:
         await self._report(loop, mail_server="ok")
 
     async def _report(self, loop: Loop, *, mail_server: str) -> None:
-        async with self._database.transaction() as session:
-            queued = await mailqueue.count_queued(session)
+        async with self._database.autocommit() as connection:
+            queued = await mailqueue.count_queued(connection)
         loop.progressed(queued=queued, mail_server=mail_server)

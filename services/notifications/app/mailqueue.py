@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Update, and_, func, literal, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from libs.db import Reader
 from libs.sql import fetch_all, run
 
 from .layout import clean
@@ -32,17 +32,17 @@ UPDATE notifications.mails
 SET status = 'SENT', sent_at = now(), leased_until = NULL, attempts = attempts + 1
 WHERE id = ANY(%s) AND status = 'QUEUED'"""
 
-Settlement = Callable[[AsyncSession], Awaitable[object]]
-"""What becomes of mails after an attempt, to be written in a transaction."""
+Settlement = Callable[[Reader], Awaitable[object]]
+"""One statement that writes what became of mails at an attempt."""
 
 
-async def take(session: AsyncSession, *, limit: int, lease: float) -> list[Mail]:
+async def take(session: Reader, *, limit: int, lease: float) -> list[Mail]:
     """The oldest mails that are due, ours alone for `lease` seconds."""
     taken = await fetch_all(session, _TAKE, {"limit": limit, "lease": lease})
     return sorted((Mail(**mail) for mail in taken), key=lambda mail: mail.id)
 
 
-async def count_queued(session: AsyncSession) -> int:
+async def count_queued(session: Reader) -> int:
     waiting = select(func.count()).select_from(Mail).where(Mail.status == _QUEUED)
     return await session.scalar(waiting) or 0
 

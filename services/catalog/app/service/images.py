@@ -56,7 +56,7 @@ async def put_image(
         etag=hashlib.sha256(content).hexdigest()[:32],
         content_type=image_type(content),
     )
-    async with database.reading() as reader:
+    async with database.autocommit() as reader:
         await get_product(reader, product_id)
     await store.put(image.key, content, content_type=image.content_type)
     async with database.transaction() as session:
@@ -72,7 +72,7 @@ async def put_image(
 async def find_image(database: Database, product_id: int) -> Image:
     """Raises ProductNotFound or ImageNotFound."""
     query = select(Product.image_key, Product.image_etag, Product.image_type)
-    async with database.reading() as reader:
+    async with database.autocommit() as reader:
         row = (await reader.execute(query.where(Product.id == product_id))).one_or_none()
     if row is None:
         raise no_product(product_id)
