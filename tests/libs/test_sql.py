@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from libs.config import ServiceSettings
+from libs.config import DatabaseSettings
 from libs.db import Database
 from libs.sql import fetch_one, run
 
 
 @pytest.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
-    settings = ServiceSettings(
+    settings = DatabaseSettings(
         postgres_dsn=postgres_dsn.replace("postgresql://", "postgresql+psycopg://"),
         database_pool_size=1,
         transaction_timeout=1,
