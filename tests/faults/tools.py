@@ -104,7 +104,7 @@ class Faults:
         """Until somebody's statement on this table waits for a row that another one has locked."""
         waiting = (
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND wait_event = 'transactionid' AND query LIKE %s"
+            " AND wait_event = 'transactionid' AND replace(query, '\"', '') LIKE %s"
         )
         await eventually(
             lambda: self.query(waiting, f"%{table}%"), within=15, what=f"a lock in {table}"
