@@ -147,6 +147,7 @@ def traefik(*, web: str, dashboard: str, access_log: Path) -> tuple[str, ...]:
         *(f"{ENCODED}{character}=false" for character in REFUSED_CHARACTERS),
         "--entrypoints.web.http.aliasheadersstrategy=delete",
         "--entrypoints.web.transport.respondingtimeouts.readtimeout=60s",
+        "--entrypoints.web.transport.respondingtimeouts.writetimeout=120s",
         "--entrypoints.web.transport.respondingtimeouts.idletimeout=180s",
         "--entrypoints.web.transport.lifecycle.gracetimeout=2s",
         f"--entrypoints.traefik.address={dashboard}",
