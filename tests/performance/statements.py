@@ -50,12 +50,12 @@ class Statement:
 
 @dataclass
 class Recording:
-    """One of each text, with the parameters of its last time."""
+    """All that was sent, in its order; iterating gives one of each text, as it was sent last."""
 
-    statements: dict[tuple[str, str], Statement] = field(default_factory=dict)
+    sent: list[Statement] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Statement]:
-        return iter(self.statements.values())
+        return iter({(one.service, one.text): one for one in self.sent}.values())
 
 
 @asynccontextmanager
@@ -73,8 +73,7 @@ async def record(connection: Connection, read: Callable[[], str]) -> AsyncIterat
         for name in _SETTINGS:
             await connection.execute(sql.SQL(f"ALTER SYSTEM RESET {name}"))
         await connection.execute("SELECT pg_reload_conf()")
-    for statement in _read(read()[begin:]):
-        recording.statements[statement.service, statement.text] = statement
+    recording.sent.extend(_read(read()[begin:]))
 
 
 def _read(log: str) -> Iterator[Statement]:

@@ -1,0 +1,113 @@
+"""How many statements each step of an order takes, by service, so that one more does not go unseen.
+
+Counted are SELECT, INSERT, UPDATE and DELETE of requests and event handlers, from the beginning of
+a step until nothing is on its way any more. What loops send when nothing happens is left out, and
+so are the relays. Fewer is always right: events that come together share statements.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from scripts.auditing.quiet import wait_until_quiet
+from scripts.console import Console
+from scripts.stacks import target_of
+from tests.support.market import Market
+from tests.support.people import make_admin
+
+from .conftest import Stand
+from .statements import Statement, record
+
+IDLE_SECONDS = 3
+PRUNING = "DELETE FROM"
+MOST: dict[str, dict[str, int]] = {
+    "product read": {"catalog": 1},
+    "cart add": {"catalog": 1},
+    "checkout": {"order": 2, "catalog": 7, "shipping": 4, "notifications": 3},
+    "payment": {"order": 8, "catalog": 6, "payment": 3, "shipping": 4, "notifications": 3},
+    "dispatch": {"order": 3, "shipping": 3, "notifications": 3},
+}
+
+
+class Recorder:
+    """What services send in each step, and not when they rest."""
+
+    def __init__(self, stand: Stand, connection: psycopg.AsyncConnection) -> None:
+        self._stand = stand
+        self._connection = connection
+        self._log = Path(stand.info["logs"]) / "postgres.log"
+        self._idle: set[tuple[str, str]] = set()
+        self.sent: dict[str, list[Statement]] = {}
+
+    @asynccontextmanager
+    async def step(self, name: str) -> AsyncIterator[None]:
+        async with record(self._connection, self._read) as recording:
+            yield
+            target = target_of(self._stand.info)
+            busy = await asyncio.to_thread(wait_until_quiet, target, Console(), 20)
+            assert not busy
+        self.sent[name] = [
+            one
+            for one in recording.sent
+            if one.service in self._stand.info["services"]
+            and (one.service, one.text) not in self._idle
+            and not one.text.startswith(PRUNING)
+        ]
+
+    async def rest(self) -> None:
+        async with self.step("rest"):
+            await asyncio.sleep(IDLE_SECONDS)
+        self._idle = {(one.service, one.text) for one in self.sent.pop("rest")}
+
+    def _read(self) -> str:
+        return self._log.read_text(errors="replace")
+
+
+@pytest.fixture(scope="module")
+async def sent(stand: Stand) -> dict[str, list[Statement]]:
+    """Of a second order: the first one warms everything up."""
+    key = {"X-Internal-Key": stand.info["env"]["SVC_INTERNAL_KEY"]}
+    dsn = stand.info["postgres_dsn"].replace("+psycopg", "")
+    async with (
+        await psycopg.AsyncConnection.connect(
+            dsn, autocommit=True, application_name="counts"
+        ) as connection,
+        httpx.AsyncClient(base_url=stand.info["gateway"], timeout=30) as api,
+    ):
+        market, recorder = Market(await make_admin(api, key), key), Recorder(stand, connection)
+        await _one_order(market, recorder)
+        await recorder.rest()
+        await _one_order(market, recorder)
+    return recorder.sent
+
+
+async def _one_order(market: Market, recorder: Recorder) -> None:
+    buyer, product = await market.new_customer(), await market.make_product(stock=5)
+    async with recorder.step("product read"):
+        await market.api.get(f"/catalog/v1/products/{product['id']}")
+    async with recorder.step("cart add"):
+        await market.add_to_cart(buyer, product)
+    async with recorder.step("checkout"):
+        order = (await market.checkout(buyer)).json()
+    async with recorder.step("payment"):
+        assert (await market.pay(buyer, order)).status_code == 201
+    shipment = await market.wait_for_shipment(order, "READY_TO_SHIP")
+    async with recorder.step("dispatch"):
+        assert (await market.dispatch(shipment)).status_code == 200
+
+
+@pytest.mark.parametrize("step", MOST)
+async def test_a_step_takes_no_more_statements_than_it_did(
+    sent: dict[str, list[Statement]], step: str
+) -> None:
+    once = set(sent[step])  # a call may be tried again on a busy machine
+    found = Counter(statement.service for statement in once)
+    more = {name: number for name, number in found.items() if number > MOST[step].get(name, 0)}
+    assert not more, "\n".join(map(str, sent[step]))
+    assert sum(found.values()) >= sum(MOST[step].values()) / 2, "nothing was counted"
