@@ -1,16 +1,13 @@
 """The database: one engine a process, one transaction a unit of work."""
 
 import asyncio
-import select
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import DateTime, MetaData, event, func
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy import DateTime, MetaData, func
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -21,6 +18,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .config import DatabaseSettings
+from .connections import ConnectionGuard
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -62,9 +60,10 @@ class Database:
     """The pools of one process. Sessions expire nothing on commit, so no hidden I/O follows it."""
 
     def __init__(self, settings: DatabaseSettings, service: str) -> None:
-        self._engine = _make_engine(settings, service)
+        guard = ConnectionGuard()
+        self._engine = _make_engine(settings, service, guard)
         # Of its own, since to switch a connection there and back is half the cost of a read.
-        self._readers = _make_engine(settings, service, isolation_level="AUTOCOMMIT")
+        self._readers = _make_engine(settings, service, guard, isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
         self._limit = settings.transaction_timeout
         self._listeners: dict[str, Callable[[], None]] = {}
@@ -101,7 +100,9 @@ class Database:
         await self._readers.dispose()
 
 
-def _make_engine(settings: DatabaseSettings, service: str, **options: Any) -> AsyncEngine:
+def _make_engine(
+    settings: DatabaseSettings, service: str, guard: ConnectionGuard, **options: Any
+) -> AsyncEngine:
     engine = create_async_engine(
         settings.postgres_dsn,
         pool_size=settings.database_pool_size,
@@ -112,23 +113,8 @@ def _make_engine(settings: DatabaseSettings, service: str, **options: Any) -> As
         connect_args=connection_options(settings) | {"application_name": service},
         **options,
     )
-    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    guard.watch(engine.sync_engine)
     return engine
-
-
-def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Let the pool connect anew where the server has hung up: after a restart of the database no
-    request fails on a connection of before. The socket says so, without a round trip."""
-    if _is_readable(connection.driver_connection.fileno()):
-        raise DisconnectionError("the server has closed the connection")
-
-
-def _is_readable(socket: int) -> bool:
-    if sys.platform == "win32":
-        return bool(select.select([socket], [], [], 0)[0])
-    poll = select.poll()  # select() can't watch a number above 1023
-    poll.register(socket, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 _QUEUES = "queues"
