@@ -61,9 +61,14 @@ class Database:
 
     def __init__(self, settings: DatabaseSettings, service: str) -> None:
         guard = ConnectionGuard()
-        self._engine = _make_engine(settings, service, guard)
+        readers = settings.database_pool_size // 2
+        self._engine = _make_engine(
+            settings, service, guard, pool_size=settings.database_pool_size - readers
+        )
         # Of its own, since to switch a connection there and back is half the cost of a read.
-        self._readers = _make_engine(settings, service, guard, isolation_level="AUTOCOMMIT")
+        self._readers = _make_engine(
+            settings, service, guard, pool_size=max(1, readers), isolation_level="AUTOCOMMIT"
+        )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
         self._limit = settings.transaction_timeout
         self._listeners: dict[str, Callable[[], None]] = {}
@@ -105,7 +110,6 @@ def _make_engine(
 ) -> AsyncEngine:
     engine = create_async_engine(
         settings.postgres_dsn,
-        pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout,
         pool_recycle=1800,
