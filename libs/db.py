@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import DateTime, MetaData, func
+from sqlalchemy import DateTime, MetaData, event, func
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .config import DatabaseSettings
 from .connections import ConnectionGuard
@@ -69,7 +69,9 @@ class Database:
         self._readers = _make_engine(
             settings, service, guard, pool_size=max(1, readers), isolation_level="AUTOCOMMIT"
         )
-        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
+        self._sessions = async_sessionmaker(
+            self._engine, sync_session_class=_Session, expire_on_commit=False, autoflush=False
+        )
         self._limit = settings.transaction_timeout
         self._listeners: dict[str, Callable[[], None]] = {}
 
@@ -85,8 +87,7 @@ class Database:
         """
         async with asyncio.timeout(self._limit), self._sessions() as session, session.begin():
             yield session
-            for act in session.info.get(_LAST_ACTS, ()):
-                await act(session)
+            await _act_last(session)
         for queue in session.info.get(_QUEUES, ()):
             if wake := self._listeners.get(queue):
                 wake()
@@ -137,9 +138,31 @@ def before_commit(session: AsyncSession, act: LastAct) -> None:
     """Have `act` run last in this transaction, once, however often it is asked for.
 
     For locks that several events of one batch need: taken there together, in one order, they
-    can't make two transactions wait for each other.
+    can't make two transactions wait for each other. An act that is asked for again after it has
+    run, by another one, runs again. Call this before keeping what `act` is to do: in a savepoint
+    it raises, since rolling that back would not undo what is kept.
     """
+    if session.in_nested_transaction():
+        raise RuntimeError("what a savepoint's rollback undoes would be done all the same")
     session.info.setdefault(_LAST_ACTS, {})[act] = None
+
+
+async def _act_last(session: AsyncSession) -> None:
+    acts: dict[LastAct, None] = session.info.get(_LAST_ACTS, {})
+    while acts:
+        act = next(iter(acts))
+        del acts[act]
+        await act(session)
+
+
+class _Session(Session):
+    """Never commits past the acts that were to come before."""
+
+
+@event.listens_for(_Session, "before_commit")
+def _refuse_to_forget(session: Session) -> None:
+    if not session.in_nested_transaction():
+        assert not session.info.get(_LAST_ACTS), "a commit before this transaction's last acts"
 
 
 async def get_database(request: Request) -> Database:
