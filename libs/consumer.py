@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -36,6 +38,11 @@ Handlers = Mapping[type[EventData], Handler]
 
 _BATCH = 100
 _POLL_MS = 1000
+_ASSIGNORS = (RangePartitionAssignor, RoundRobinPartitionAssignor)
+"""By range all of an order's topics go to one member, so that members don't wait for each other's
+locks. Both, since a group whose members have none in common falls apart: replicas of before offer
+only the second.
+"""
 _ATTEMPTS = 3
 """Of a handler that fails on something unlisted, before its message goes to the dead letters."""
 
@@ -133,12 +140,16 @@ class EventConsumer:
         await self._bury(record, reason)
 
     async def _apply(self, records: Sequence[ConsumerRecord]) -> None:
-        """Claim the events, let them take effect in order, and commit it all at once."""
+        """Claim the events, let them take effect, and commit it all at once.
+
+        Order by order, so that batches of two members lock orders that they share in one order;
+        those of one order as they came.
+        """
         events, buried = self._sort(records)
         if events or buried:
             async with self._database.transaction() as session:
                 new = await claim(session, self._inbox, events)
-                for event in events.values():
+                for event in sorted(events.values(), key=lambda event: event.data.order_id):
                     if event.id in new:
                         await self._handle(session, event)
                 for record, reason in buried:
@@ -206,6 +217,7 @@ class EventConsumer:
             bootstrap_servers=self._settings.kafka_bootstrap,
             client_id=self._service,
             group_id=self._service,
+            partition_assignment_strategy=_ASSIGNORS,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=self._settings.kafka_fetch_max_wait_ms,

@@ -1,8 +1,6 @@
 """The database: one engine a process, one transaction a unit of work."""
 
 import asyncio
-import select
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -10,7 +8,6 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from sqlalchemy import DateTime, MetaData, event, func
-from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -18,9 +15,10 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .config import DatabaseSettings
+from .connections import ConnectionGuard
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -62,10 +60,18 @@ class Database:
     """The pools of one process. Sessions expire nothing on commit, so no hidden I/O follows it."""
 
     def __init__(self, settings: DatabaseSettings, service: str) -> None:
-        self._engine = _make_engine(settings, service)
+        guard = ConnectionGuard()
+        readers = settings.database_pool_size // 2
+        self._engine = _make_engine(
+            settings, service, guard, pool_size=settings.database_pool_size - readers
+        )
         # Of its own, since to switch a connection there and back is half the cost of a read.
-        self._readers = _make_engine(settings, service, isolation_level="AUTOCOMMIT")
-        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
+        self._readers = _make_engine(
+            settings, service, guard, pool_size=max(1, readers), isolation_level="AUTOCOMMIT"
+        )
+        self._sessions = async_sessionmaker(
+            self._engine, sync_session_class=_Session, expire_on_commit=False, autoflush=False
+        )
         self._limit = settings.transaction_timeout
         self._listeners: dict[str, Callable[[], None]] = {}
 
@@ -81,8 +87,7 @@ class Database:
         """
         async with asyncio.timeout(self._limit), self._sessions() as session, session.begin():
             yield session
-            for act in session.info.get(_LAST_ACTS, ()):
-                await act(session)
+            await _act_last(session)
         for queue in session.info.get(_QUEUES, ()):
             if wake := self._listeners.get(queue):
                 wake()
@@ -101,10 +106,11 @@ class Database:
         await self._readers.dispose()
 
 
-def _make_engine(settings: DatabaseSettings, service: str, **options: Any) -> AsyncEngine:
+def _make_engine(
+    settings: DatabaseSettings, service: str, guard: ConnectionGuard, **options: Any
+) -> AsyncEngine:
     engine = create_async_engine(
         settings.postgres_dsn,
-        pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout,
         pool_recycle=1800,
@@ -112,23 +118,8 @@ def _make_engine(settings: DatabaseSettings, service: str, **options: Any) -> As
         connect_args=connection_options(settings) | {"application_name": service},
         **options,
     )
-    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    guard.watch(engine.sync_engine)
     return engine
-
-
-def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Let the pool connect anew where the server has hung up: after a restart of the database no
-    request fails on a connection of before. The socket says so, without a round trip."""
-    if _is_readable(connection.driver_connection.fileno()):
-        raise DisconnectionError("the server has closed the connection")
-
-
-def _is_readable(socket: int) -> bool:
-    if sys.platform == "win32":
-        return bool(select.select([socket], [], [], 0)[0])
-    poll = select.poll()  # select() can't watch a number above 1023
-    poll.register(socket, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 _QUEUES = "queues"
@@ -147,9 +138,31 @@ def before_commit(session: AsyncSession, act: LastAct) -> None:
     """Have `act` run last in this transaction, once, however often it is asked for.
 
     For locks that several events of one batch need: taken there together, in one order, they
-    can't make two transactions wait for each other.
+    can't make two transactions wait for each other. An act that is asked for again after it has
+    run, by another one, runs again. Call this before keeping what `act` is to do: in a savepoint
+    it raises, since rolling that back would not undo what is kept.
     """
+    if session.in_nested_transaction():
+        raise RuntimeError("what a savepoint's rollback undoes would be done all the same")
     session.info.setdefault(_LAST_ACTS, {})[act] = None
+
+
+async def _act_last(session: AsyncSession) -> None:
+    acts: dict[LastAct, None] = session.info.get(_LAST_ACTS, {})
+    while acts:
+        act = next(iter(acts))
+        del acts[act]
+        await act(session)
+
+
+class _Session(Session):
+    """Never commits past the acts that were to come before."""
+
+
+@event.listens_for(_Session, "before_commit")
+def _refuse_to_forget(session: Session) -> None:
+    if not session.in_nested_transaction():
+        assert not session.info.get(_LAST_ACTS), "a commit before this transaction's last acts"
 
 
 async def get_database(request: Request) -> Database:

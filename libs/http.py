@@ -88,8 +88,9 @@ class ServiceClient:
             return await self._ask(method, url, body)
         except TimeoutError:
             raise
-        except (aiohttp.ClientError, OSError):
-            if method == "GET":  # aiohttp itself asks such a one again
+        except (aiohttp.ClientError, OSError) as error:
+            # aiohttp itself asks such a one again, if its answer has not begun.
+            if method == "GET" and not isinstance(error, aiohttp.ClientPayloadError):
                 raise
             return await self._ask(method, url, body)
 

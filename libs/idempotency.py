@@ -61,12 +61,13 @@ class RequestKey:
 
     @classmethod
     def of(
-        cls, key: str | None, *, user_id: int, route: str, body: BaseModel
+        cls, key: str | None, *, user_id: int, route: str, body: BaseModel | None = None
     ) -> "RequestKey | None":
         """None when the client sent no key."""
         if key is None:
             return None
-        canonical = json.dumps(body.model_dump(mode="json"), sort_keys=True)
+        content = body.model_dump(mode="json") if body else None
+        canonical = json.dumps(content, sort_keys=True)
         return cls(user_id, route, key, hashlib.sha256(canonical.encode()).digest())
 
 

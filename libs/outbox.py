@@ -84,8 +84,8 @@ class Outbox:
     ) -> None:
         """Record a message as it is; for dead letters, which keep their original bytes."""
         row = (event_id, event_type, topic, key, value, json.dumps(headers or {}))
-        session.info.setdefault(OUTBOX, []).append(row)
         before_commit(session, self._insert)
+        session.info.setdefault(OUTBOX, []).append(row)
         enqueued(session, OUTBOX)
 
     async def _insert(self, session: AsyncSession) -> None:

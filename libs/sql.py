@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from .connections import end_era
 from .db import Reader
 
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -53,15 +54,14 @@ async def _execute(
     session: Reader, statement: str, parameters: Parameters, rows: AsyncRowFactory[Any]
 ) -> Cursor[Any]:
     connection = session if isinstance(session, AsyncConnection) else await _connection(session)
-    assert connection.sync_connection is not None
-    driver = cast(
-        "psycopg.AsyncConnection[Any]", connection.sync_connection.connection.driver_connection
-    )
+    known = connection.sync_connection
+    assert known is not None
+    driver = cast("psycopg.AsyncConnection[Any]", known.connection.driver_connection)
     cursor = driver.cursor(row_factory=rows)
     try:
         return await cursor.execute(statement.encode(), parameters)
     except psycopg.Error as error:
-        if lost := driver.closed:
+        if lost := driver.closed or end_era(known, error):
             await connection.invalidate(error)
         raise DBAPIError.instance(
             None, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=lost

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from libs.config import DatabaseSettings
 from tests.support.processes import ROOT
 
 DEPLOY = ROOT / "deploy"
 DOCKERFILES = sorted((ROOT / "services").glob("*/Dockerfile"))
+RELAY = 1
+OPERATORS = 20
+"""Scripts, migrations, a psql or two, and what Postgres keeps for its superuser."""
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
@@ -96,3 +100,18 @@ def test_hadolint_finds_nothing(file: Path) -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     done = subprocess.run([hadolint, file], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_postgres_takes_the_connections_of_two_replicas_of_each_service(
+    compose: dict[str, Any],
+) -> None:
+    allowed = re.search(r"max_connections=(\d+)", " ".join(_command(compose, "postgres")))
+    assert allowed
+    with_tables = len(list((ROOT / "services").glob("*/alembic.ini")))
+    a_process = DatabaseSettings().database_pool_size + RELAY
+    assert with_tables * a_process * 2 + OPERATORS <= int(allowed[1])
+
+
+def _command(compose: dict[str, Any], service: str) -> list[str]:
+    command: list[str] = compose["services"][service]["command"]
+    return command

@@ -51,6 +51,20 @@ async def _hang_up(_: int, writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
+def _break_off(times: int) -> Manners:
+    """In the middle of an answer, so many times."""
+    left = iter(range(times))
+
+    async def answer(_: int, writer: asyncio.StreamWriter) -> None:
+        if next(left, None) is None:
+            writer.write(ANSWER)
+        else:
+            writer.write(ANSWER[:-1])
+            writer.close()
+
+    return answer
+
+
 async def _trickle(_: int, writer: asyncio.StreamWriter) -> None:
     for byte in ANSWER:
         writer.write(bytes([byte]))
@@ -69,6 +83,26 @@ async def test_a_connection_that_is_closed_just_as_it_is_used_again_costs_no_cal
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_neighbour_that_only_hangs_up_is_tried_twice_and_unavailable(method: str) -> None:
     neighbour = Neighbour(_hang_up)
+    async with client_of(neighbour) as client:
+        with pytest.raises(DependencyUnavailable):
+            await client.request(method, "/internal/x")
+    assert neighbour.connections == 2
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_answer_that_breaks_off_costs_no_call(method: str) -> None:
+    neighbour = Neighbour(_break_off(1))
+    async with client_of(neighbour) as client:
+        answer = await client.request(method, "/internal/x")
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert neighbour.connections == 2
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_neighbour_whose_answers_all_break_off_is_tried_twice_and_unavailable(
+    method: str,
+) -> None:
+    neighbour = Neighbour(_break_off(9))
     async with client_of(neighbour) as client:
         with pytest.raises(DependencyUnavailable):
             await client.request(method, "/internal/x")

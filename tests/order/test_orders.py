@@ -122,6 +122,28 @@ async def test_a_cancelled_order_can_be_neither_cancelled_nor_paid(
     assert (await market.pay(buyer, order)).status_code == 409
 
 
+async def test_a_cancellation_that_is_sent_again_with_its_key_has_its_first_answer(
+    market: Market, buyer: Customer, product: Json
+) -> None:
+    """As the gateway does by itself when its connection is cut before the answer."""
+    order = await market.place_order(buyer, product)
+    path, key = f"/order/v1/orders/{order['order_id']}/cancel", {"Idempotency-Key": uuid4().hex}
+    answers = [await buyer.post(path, headers=key) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+    assert answers[0].json()["status"] == "CANCELLED"
+    other = {"Idempotency-Key": uuid4().hex}
+    assert (await buyer.post(path, headers=other)).status_code == 409
+
+
+async def test_one_key_cancels_one_order(market: Market, buyer: Customer, product: Json) -> None:
+    key = {"Idempotency-Key": uuid4().hex}
+    for order in [await market.place_order(buyer, product) for _ in range(2)]:
+        path = f"/order/v1/orders/{order['order_id']}/cancel"
+        cancelled = await buyer.post(path, headers=key)
+        assert (cancelled.status_code, cancelled.json()["id"]) == (200, order["order_id"])
+
+
 async def test_a_dispatched_order_is_shipped_and_can_not_be_cancelled(
     market: Market, buyer: Customer, product: Json
 ) -> None:

@@ -50,8 +50,8 @@ async def queue_mail(session: AsyncSession, event: Event[Any]) -> None:
         render_html(letter),
         event.time.astimezone(UTC),
     )
-    session.info.setdefault(MAILS, []).append(mail)
     before_commit(session, _insert)
+    session.info.setdefault(MAILS, []).append(mail)
     enqueued(session, MAILS)
 
 

@@ -5,40 +5,59 @@ Whether an order was paid in time is Payment's to say: its event may still be on
 
 from libs.db import Database
 from libs.http import DependencyUnavailable
+from libs.idempotency import RequestKey, answer_once, claim_key, keep_answer
 from libs.loops import Loop
 from libs.security import Principal
 
 from . import service
 from .clients import Clients, ShippingClient
 from .exceptions import OrderIsPaid, OrderNotCancellable
-from .models import Order, OrderStatus
+from .models import IdempotencyKey, Order, OrderStatus
+from .schemas import OrderRead
 
 _BATCH = 50
 _EVERY_SECONDS = 5.0
 
 
 async def cancel(
-    database: Database, shipping: ShippingClient, order_id: int, viewer: Principal
-) -> Order:
+    database: Database,
+    shipping: ShippingClient,
+    order_id: int,
+    viewer: Principal,
+    request: RequestKey | None,
+) -> OrderRead:
     """Ask Shipping, then cancel. Dying in between is safe: `shipping.cancelled` finishes it.
 
     Raises OrderNotFound, OrderNotCancellable, or DependencyUnavailable (nothing is known then).
     """
-    async with database.transaction() as session:
-        order = await service.get_order(session, order_id, viewer)
-    if not order.is_cancellable:
-        raise OrderNotCancellable(f"Order {order_id} is {order.status.lower()} already.")
-    reason = "cancelled by the shop" if viewer.is_admin else "cancelled by the customer"
-    await shipping.cancel(order, reason=reason)
-    return await _cancel_agreed(database, order_id, reason)
+
+    async def act() -> OrderRead:
+        async with database.transaction() as session:
+            order = await service.get_order(session, order_id, viewer)
+        if not order.is_cancellable:
+            raise _not_cancellable(order)
+        reason = "cancelled by the shop" if viewer.is_admin else "cancelled by the customer"
+        await shipping.cancel(order, reason=reason)
+        return await _cancel_agreed(database, order_id, reason, request)
+
+    return await answer_once(database, IdempotencyKey, request, act, OrderRead)
 
 
-async def _cancel_agreed(database: Database, order_id: int, reason: str) -> Order:
+async def _cancel_agreed(
+    database: Database, order_id: int, reason: str, request: RequestKey | None = None
+) -> OrderRead:
     async with database.transaction() as session:
+        await claim_key(session, IdempotencyKey, request)
         order = await service.cancel_order(session, order_id, reason=reason)
-    if order.status != OrderStatus.CANCELLED:
-        raise OrderNotCancellable(f"Order {order_id} is {order.status.lower()} already.")
-    return order
+        if order.status != OrderStatus.CANCELLED:
+            raise _not_cancellable(order)
+        answer = OrderRead.model_validate(order)
+        await keep_answer(session, IdempotencyKey, request, answer)
+    return answer
+
+
+def _not_cancellable(order: Order) -> OrderNotCancellable:
+    return OrderNotCancellable(f"Order {order.id} is {order.status.lower()} already.")
 
 
 class Expiry:

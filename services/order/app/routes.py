@@ -53,8 +53,8 @@ async def get_order(order_id: PathId, viewer: User, session: SessionDep) -> Orde
 
 @router.post("/{order_id}/cancel")
 async def cancel_order(
-    order_id: PathId, viewer: User, database: DatabaseDep, clients: ClientsDep
+    order_id: PathId, viewer: User, database: DatabaseDep, clients: ClientsDep, key: KeyHeader
 ) -> OrderRead:
     """Cancel an order that has not been sent; what was paid is refunded."""
-    order = await cancellation.cancel(database, clients.shipping, order_id, viewer)
-    return OrderRead.model_validate(order)
+    request = RequestKey.of(key, user_id=viewer.user_id, route=f"cancel {order_id}")
+    return await cancellation.cancel(database, clients.shipping, order_id, viewer, request)

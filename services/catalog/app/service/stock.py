@@ -110,13 +110,13 @@ def change_stock(
     """
     if effect == UNCHANGED:
         return
+    before_commit(session, _write_pending)
     pending: dict[int, StockEffect] = session.info.setdefault(_PENDING, {})
     for product_id, qty in quantities:
         before = pending.get(product_id, UNCHANGED)
         pending[product_id] = StockEffect(
             before.in_stock + qty * effect.in_stock, before.reserved + qty * effect.reserved
         )
-    before_commit(session, _write_pending)
 
 
 async def _write_pending(session: AsyncSession) -> None:

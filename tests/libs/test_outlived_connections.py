@@ -1,0 +1,186 @@
+"""Connections that a change in the database has made useless: given up, all of them at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from libs.config import DatabaseSettings
+from libs.consumer import EventConsumer, _TransientFault
+from libs.database_errors import database_unavailable
+from libs.db import Database, Reader
+from libs.errors import sqlstate
+from libs.events import PaymentSucceeded, encode
+from libs.sql import fetch_one, run
+from services.shipping.app.handlers import HANDLERS
+from services.shipping.app.models import InboxMessage, outbox
+from tests.support.database import Query, make_query
+from tests.support.databases import alembic, create_database
+
+POOL = 4
+PREPARED_AFTER = 8
+"""psycopg prepares a statement at its sixth time on a connection."""
+_READ = "SELECT name FROM things"
+
+Opened = Callable[[], AbstractAsyncContextManager[Reader]]
+Ask = Callable[[Reader, str], Awaitable[Any]]
+Act = Callable[[Reader], Awaitable[None]] | None
+
+
+@pytest.fixture(scope="module")
+async def dsn(stack: dict[str, Any], query: Query) -> str:
+    dsn = await create_database(stack, query)
+    own = make_query(dsn)
+    await own("CREATE TABLE things (name text)")
+    await own("INSERT INTO things VALUES ('x')")
+    return dsn
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    database = Database(_settings(dsn), "test")
+    yield database
+    await database.close()
+
+
+def _settings(dsn: str, pool: int = POOL) -> DatabaseSettings:
+    return DatabaseSettings(
+        postgres_dsn=dsn.replace("postgresql://", "postgresql+psycopg://"),
+        database_pool_size=pool,
+    )
+
+
+async def _by_sqlalchemy(reader: Reader, statement: str) -> Any:
+    return await reader.execute(text(statement))
+
+
+async def _connect(opened: Opened, number: int, act: Act = None) -> None:
+    """Have so many connections open at once, each of which does `act`."""
+    start = asyncio.Barrier(number)
+
+    async def one() -> None:
+        async with opened() as reader:
+            await run(reader, "SELECT 1")
+            await start.wait()
+            if act:
+                await act(reader)
+
+    await asyncio.gather(*(one() for _ in range(number)))
+
+
+async def _prepare(ask: Ask, reader: Reader) -> None:
+    for _ in range(PREPARED_AFTER):
+        await ask(reader, _READ)
+
+
+async def _count_refusals(opened: Opened, ask: Ask) -> int:
+    refused = 0
+    for _ in range(2 * POOL):
+        try:
+            async with opened() as reader:
+                await ask(reader, _READ)
+        except DBAPIError as error:
+            if not database_unavailable(error):
+                raise
+            refused += 1
+    return refused
+
+
+@pytest.mark.parametrize("ask", [fetch_one, _by_sqlalchemy], ids=["driver", "sqlalchemy"])
+async def test_a_widened_column_costs_one_statement_of_all_that_are_prepared(
+    database: Database, dsn: str, ask: Ask
+) -> None:
+    ways = (database.autocommit, database.transaction)
+    for way in ways:
+        await _connect(way, POOL // 2, partial(_prepare, ask))
+    await make_query(dsn)("ALTER TABLE things ALTER name TYPE varchar(400)")
+    try:
+        assert sum([await _count_refusals(way, ask) for way in ways]) == 1
+    finally:
+        await make_query(dsn)("ALTER TABLE things ALTER name TYPE text")
+
+
+@pytest.mark.parametrize("ask", [run, _by_sqlalchemy], ids=["driver", "sqlalchemy"])
+async def test_a_server_that_takes_no_changes_any_more_is_connected_to_anew(
+    database: Database, ask: Ask
+) -> None:
+    """As behind a name that leads to another server after a failover."""
+    async with database.autocommit() as connection:
+        await ask(connection, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    with pytest.raises(DBAPIError) as refused:
+        await _add(database, ask)
+    assert database_unavailable(refused.value)
+    await _add(database, ask)
+
+
+async def _add(database: Database, ask: Ask) -> None:
+    async with database.autocommit() as connection:
+        await ask(connection, "INSERT INTO things VALUES ('y')")
+
+
+async def test_another_unsupported_statement_is_still_our_own_fault(database: Database) -> None:
+    with pytest.raises(DBAPIError) as refused:
+        async with database.transaction() as session:
+            await run(session, "SELECT DISTINCT name FROM things FOR UPDATE")
+    assert sqlstate(refused.value) == "0A000"
+    assert database_unavailable(refused.value) is None
+
+
+async def test_good_events_after_a_migration_take_effect_and_are_no_dead_letters(
+    stack: dict[str, Any], query: Query
+) -> None:
+    """With more connections than an event has attempts, each with the old plan."""
+    dsn = await create_database(stack, query)
+    assert (await alembic(dsn, "shipping", "upgrade", "head"))[0] == 0
+    own, settings = make_query(dsn), _settings(dsn, 4 * POOL)
+    database = Database(settings, "test")
+    consumer = EventConsumer(
+        settings, database, handlers=HANDLERS, outbox=outbox, inbox=InboxMessage
+    )
+    await _connect(database.transaction, 2 * POOL)
+    for number in range(2 * POOL * PREPARED_AFTER):
+        await _take(consumer, number + 1)
+    await own("ALTER TABLE shipping.shipments ALTER carrier TYPE varchar(100)")
+    await _take(consumer, 1000)
+    await database.close()
+    assert await own("SELECT 1 FROM shipping.shipments WHERE order_id = 1000")
+    assert not await own("SELECT 1 FROM shipping.outbox WHERE topic LIKE '%.dlq'")
+
+
+async def _take(consumer: EventConsumer, order_id: int) -> None:
+    """As the consumer's loop: what is away for now is tried again."""
+    data = PaymentSucceeded(
+        order_id=order_id,
+        user_id=1,
+        email="ann@example.com",
+        payment_id=1,
+        amount_cents=1,
+        currency="USD",
+    )
+    record = _record(order_id, encode(data, service="payment")[1])
+    try:
+        await consumer._take([record])
+    except _TransientFault:
+        await consumer._take([record])
+
+
+def _record(offset: int, value: bytes) -> ConsumerRecord:
+    return ConsumerRecord(
+        topic="payment.events",
+        partition=0,
+        offset=offset,
+        timestamp=0,
+        timestamp_type=0,
+        key=b"1",
+        value=value,
+        checksum=None,
+        serialized_key_size=1,
+        serialized_value_size=len(value),
+        headers=(),
+    )

@@ -1,0 +1,40 @@
+"""DATABASE_POOL_SIZE is what a process takes, whatever it does."""
+
+import asyncio
+
+import pytest
+
+from libs.config import DatabaseSettings
+from libs.db import Database, Reader
+from libs.sql import run
+from tests.support.database import Query
+
+_COUNT = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+
+
+@pytest.mark.parametrize(("size", "connections"), [(8, 8), (5, 5), (2, 2), (1, 2)])
+async def test_reads_and_transactions_together_take_no_more_than_the_pool_size(
+    postgres_dsn: str, query: Query, size: int, connections: int
+) -> None:
+    settings = DatabaseSettings(
+        postgres_dsn=postgres_dsn.replace("postgresql://", "postgresql+psycopg://"),
+        database_pool_size=size,
+    )
+    database = Database(settings, f"pool-of-{size}")
+
+    async def read() -> None:
+        async with database.autocommit() as connection:
+            await _work(connection)
+
+    async def write() -> None:
+        async with database.transaction() as session:
+            await _work(session)
+
+    await asyncio.gather(*(act() for act in (read, write) for _ in range(2 * size)))
+    (open_,) = (await query(_COUNT, f"pool-of-{size}"))[0]
+    await database.close()
+    assert open_ == connections
+
+
+async def _work(reader: Reader) -> None:
+    await run(reader, "SELECT pg_sleep(0.05)")
