@@ -14,6 +14,7 @@ import pytest
 from scripts.localstack import LocalStack
 
 from .support.database import Query, make_query
+from .support.forks import stop_parent
 from .support.kafka import EventLog, Publisher
 from .support.market import Market
 from .support.people import Customer, make_admin, make_customer
@@ -26,6 +27,10 @@ BEHIND_THE_GATEWAY = {"api", "internal_key", "query", "publish", "events", "post
 def pytest_configure() -> None:
     """Started in the background we ignore Ctrl-C, and so would the scripts that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionfinish() -> None:
+    stop_parent()
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
