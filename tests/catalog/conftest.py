@@ -18,7 +18,7 @@ async def shop(stack: Stack) -> AsyncIterator[Shop]:
         yield shop
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def own_catalog(stack: Stack, query: Query) -> AsyncIterator[OwnCatalog]:
     dsn = await migrated_database(stack, query, "catalog")
     async with run_replicas(stack, dsn) as own:
