@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.processes import ROOT
+from tests.support.forks import ROOT
 
 DEPLOY = ROOT / "deploy"
 DOCKERFILES = sorted((ROOT / "services").glob("*/Dockerfile"))

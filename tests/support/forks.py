@@ -22,6 +22,7 @@ from scripts.localstack.services import PRELOAD
 
 ROOT = Path(__file__).resolve().parents[2]
 AT_MOST = 20.0
+OF_SCRIPTS = ("httpx", "psutil")
 
 
 class Fork:
@@ -65,7 +66,7 @@ class _Parent:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="forks")
         self._ours, theirs = socket.socketpair()
-        preload = ("--preload", ",".join(PRELOAD))
+        preload = ("--preload", ",".join((*PRELOAD, *OF_SCRIPTS)))
         with theirs:
             self._process = subprocess.Popen(
                 [*(sys.executable, "-c", WARDEN), str(theirs.fileno()), *preload],
