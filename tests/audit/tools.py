@@ -55,8 +55,10 @@ class Stand:
         return {**os.environ, "LOCAL_STACK_DIR": self.folder, "PYTHONPATH": str(ROOT)}
 
     async def run(self, script: str, *arguments: str, **env: str) -> Done:
+        env.setdefault("LOCAL_STACK_DIR", self.folder)
+
         def run() -> Done:
-            return run_script(script, *arguments, repo=ROOT, LOCAL_STACK_DIR=self.folder, **env)
+            return run_script(script, *arguments, repo=ROOT, **env)
 
         return await asyncio.to_thread(run)
 

@@ -55,8 +55,11 @@ async def test_services_that_are_stopped_drain_and_exit_well(compose: Compose) -
     finally:
         compose("start", *SERVICES)
     assert codes == dict.fromkeys(SERVICES, 0)
-    for name in SERVICES:
-        await eventually(lambda name=name: compose.is_healthy(name), within=90, what=name)
+
+    async def all_healthy() -> bool:
+        return all([await compose.is_healthy(name) for name in SERVICES])
+
+    await eventually(all_healthy, within=90, what="all services healthy")
 
 
 @pytest.mark.parametrize(
