@@ -14,6 +14,7 @@ import pytest
 from scripts.localstack import LocalStack
 
 from .support.database import Query, make_query
+from .support.forks import stop_parent
 from .support.kafka import EventLog, Publisher
 from .support.market import Market
 from .support.people import Customer, make_admin, make_customer
@@ -21,11 +22,18 @@ from .support.people import Customer, make_admin, make_customer
 Stack = dict[str, Any]
 BEHIND_THE_GATEWAY = {"api", "internal_key", "query", "publish", "events", "postgres_dsn"}
 """Fixtures that take from `stack` only what any stack has."""
+OF_BOTH_STACKS = {"cart", "notifications", "order", "payment"}
+"""Folders whose tests use what is another program on Docker's stack: Redis, Kafka. The others
+would repeat what the same code did on the local one."""
 
 
 def pytest_configure() -> None:
     """Started in the background we ignore Ctrl-C, and so would the scripts that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionfinish() -> None:
+    stop_parent()
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -50,9 +58,11 @@ def _on_docker() -> bool:
 
 def _is_for_any(item: pytest.Function) -> bool:
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    if item.get_closest_marker("local"):
+        return False
     if folder in ("e2e", "docker"):
         return True
-    if folder in ("libs", "local_stack", "scripts"):
+    if folder not in OF_BOTH_STACKS:
         return False
     needed = item.fixturenames
     if "stack" not in needed or "stack" in inspect.signature(item.function).parameters:

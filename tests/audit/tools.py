@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,15 +17,14 @@ from scripts.auditing.quiet import wait_until_quiet
 from scripts.console import Console
 from scripts.stacks import target_of
 from tests.support.database import Query
+from tests.support.forks import ROOT
 from tests.support.kafka import Publisher
 from tests.support.market import Json, Market
-from tests.support.processes import ROOT
+from tests.support.scripts import Done, run_script
 from tests.support.waiting import eventually
 
 POISONED = {"catalog", "notifications", "payment", "shipping"}
 """The groups that each make a dead letter of what can't be read in `order.events`."""
-
-Done = subprocess.CompletedProcess[str]
 
 
 @dataclass(frozen=True)
@@ -57,14 +55,12 @@ class Stand:
         return {**os.environ, "LOCAL_STACK_DIR": self.folder, "PYTHONPATH": str(ROOT)}
 
     async def run(self, script: str, *arguments: str, **env: str) -> Done:
-        return await asyncio.to_thread(
-            subprocess.run,
-            self.command(script, *arguments),
-            env={**self.env, **env},
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
+        env.setdefault("LOCAL_STACK_DIR", self.folder)
+
+        def run() -> Done:
+            return run_script(script, *arguments, repo=ROOT, **env)
+
+        return await asyncio.to_thread(run)
 
     async def audit(self, *, wait: float = 0, doubled_mails: int = 0) -> list[Breach]:
         """The rules that it finds broken."""

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support.processes import ROOT
+from tests.support.forks import ROOT
 
 
 @pytest.mark.parametrize("key", ["cl\u00e9", "a\nb", " key "])

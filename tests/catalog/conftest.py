@@ -1,11 +1,11 @@
 """Catalog of the shared stack, and two replicas of it with neighbours of their own."""
 
 from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import pytest
 
 from tests.support.database import Query
+from tests.support.databases import migrated_database
 
 from .replicas import OwnCatalog, Stack, run_replicas
 from .shop import Shop, open_shop
@@ -18,11 +18,9 @@ async def shop(stack: Stack) -> AsyncIterator[Shop]:
         yield shop
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def own_catalog(stack: Stack, query: Query) -> AsyncIterator[OwnCatalog]:
-    database = f"catalog_{uuid4().hex}"
-    await query(f"CREATE DATABASE {database}")
-    dsn = f"{stack['postgres_dsn'].rpartition('/')[0]}/{database}"
+    dsn = await migrated_database(stack, query, "catalog")
     async with run_replicas(stack, dsn) as own:
         yield own
-    await query(f"DROP DATABASE {database} WITH (FORCE)")
+    await query(f"DROP DATABASE {dsn.rpartition('/')[2]} WITH (FORCE)")

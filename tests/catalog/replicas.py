@@ -1,9 +1,6 @@
 """Two replicas of Catalog beside the stack: a database of their own, a stand-in for Order, no
 broker (so that they take no events from the stack's Catalog), and an object store that can go."""
 
-import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.support.database import Query, make_query
-from tests.support.processes import ROOT, ServiceProcess, TcpProxy
+from tests.support.processes import ServiceProcess, TcpProxy
 
 from .order_stub import OrderStub
 from .shop import Shop, open_shop
@@ -41,7 +38,6 @@ async def run_replicas(stack: Stack, dsn: str) -> AsyncIterator[OwnCatalog]:
         "S3_ENDPOINT": f"http://{store.address}",
         "S3_BUCKET": f"own-{uuid4().hex}",
     }
-    await _migrate(env)
     async with (
         ServiceProcess("catalog", env) as first,
         ServiceProcess("catalog", env) as second,
@@ -50,12 +46,3 @@ async def run_replicas(stack: Stack, dsn: str) -> AsyncIterator[OwnCatalog]:
     ):
         yield OwnCatalog([one, other], order, store, make_query(dsn))
         await store.down()
-
-
-async def _migrate(env: dict[str, str]) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "alembic", "upgrade", "head"),
-        cwd=ROOT / "services" / "catalog",
-        env={**os.environ, **env},
-    )
-    assert await process.wait() == 0

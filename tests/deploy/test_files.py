@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from libs.config import DatabaseSettings
-from tests.support.processes import ROOT
+from tests.support.forks import ROOT
 
 DEPLOY = ROOT / "deploy"
 DOCKERFILES = sorted((ROOT / "services").glob("*/Dockerfile"))

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from tests.support.processes import ROOT
+from tests.support.forks import ROOT
 
 SERVICES = ("auth", "cart", "catalog", "notifications", "order", "payment", "shipping")
 LIMIT = 180.0

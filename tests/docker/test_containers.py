@@ -48,16 +48,18 @@ def test_a_final_image_has_no_compiler_and_no_cache(compose: Compose) -> None:
         assert compose.docker("run", "--rm", "--entrypoint", "sh", image, "-c", look) == ""
 
 
-@pytest.mark.parametrize("service", SERVICES)
-async def test_a_service_that_is_stopped_drains_and_exits_well(
-    compose: Compose, service: str
-) -> None:
-    compose("stop", service)
+async def test_services_that_are_stopped_drain_and_exit_well(compose: Compose) -> None:
+    compose("stop", *SERVICES)
     try:
-        assert compose.inspect(service)["State"]["ExitCode"] == 0
+        codes = {name: compose.inspect(name)["State"]["ExitCode"] for name in SERVICES}
     finally:
-        compose("start", service)
-    await eventually(lambda: compose.is_healthy(service), within=90, what=f"{service} healthy")
+        compose("start", *SERVICES)
+    assert codes == dict.fromkeys(SERVICES, 0)
+
+    async def all_healthy() -> bool:
+        return all([await compose.is_healthy(name) for name in SERVICES])
+
+    await eventually(all_healthy, within=90, what="all services healthy")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.database import Query, make_query
-from tests.support.databases import alembic, create_database
+from tests.support.databases import migrated_database
 from tests.support.kafka import EventLog
 from tests.support.processes import ServiceProcess
 
@@ -56,8 +56,7 @@ class Alone:
 @asynccontextmanager
 async def payment_alone(stack: Json, query: Query) -> AsyncIterator[Alone]:
     """Just come up."""
-    dsn = await create_database(stack, query)
-    assert (await alembic(dsn, "payment", "upgrade", "head"))[0] == 0
+    dsn = await migrated_database(stack, query, "payment")
     await _add_what_is_old(make_query(dsn))
     async with OwnBroker() as broker:
         await broker.up()

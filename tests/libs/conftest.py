@@ -10,7 +10,7 @@ from tests.support.database import Query
 from .alone import Alone, payment_alone
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 async def alone(stack: dict[str, Any], query: Query) -> AsyncIterator[Alone]:
     async with payment_alone(stack, query) as alone:
         yield alone

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.support.database import Query
-from tests.support.databases import alembic, create_database
+from tests.support.databases import alembic, create_database, migrated_database
 from tests.support.kafka import EventLog
 from tests.support.market import Market
 from tests.support.people import Customer
@@ -102,8 +102,7 @@ async def test_without_the_broker_requests_work_and_events_follow(
 async def test_a_relay_without_its_broker_says_so(
     customer: Customer, stack: Json, query: Query
 ) -> None:
-    dsn = await create_database(stack, query)
-    assert (await alembic(dsn, "payment", "upgrade", "head"))[0] == 0
+    dsn = await migrated_database(stack, query, "payment")
     env = {**stack["env"], "POSTGRES_DSN": dsn, "KAFKA_BOOTSTRAP": NOBODY}
     async with ServiceProcess("payment", env) as copy:
         health = (await customer.api.get(f"{copy.url}/health")).json()

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from libs.config import DatabaseSettings
 from libs.kafka import ask_for_topics, close_client, make_producer
 from tests.support.database import Query, make_query
-from tests.support.databases import alembic, create_database
+from tests.support.databases import alembic, create_database, migrated_database
 from tests.support.kafka import EventLog, Publisher
 from tests.support.market import Market
 from tests.support.people import Customer
@@ -26,9 +26,7 @@ RECOVERY = 5
 @pytest.fixture
 async def own_env(stack: Json, query: Query) -> Json:
     """A database of its own, migrated for Payment."""
-    dsn = await create_database(stack, query)
-    code, said = await alembic(dsn, "payment", "upgrade", "head")
-    assert code == 0, said
+    dsn = await migrated_database(stack, query, "payment")
     return {**stack["env"], "POSTGRES_DSN": dsn}
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tests.support.processes import ROOT
+from tests.support.forks import ROOT
 
 WINDOWS = """
 import asyncio, sys

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.database import Query, make_query
 from tests.support.databases import alembic, create_database
-from tests.support.processes import ROOT
+from tests.support.forks import ROOT
 from tests.support.waiting import eventually
 
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ import httpx
 
 from scripts.localstack import LocalStack
 from tests.support.database import Query, make_query
-from tests.support.databases import alembic, create_database
+from tests.support.databases import migrated_database
 from tests.support.kafka import EventLog
 from tests.support.market import Market
 from tests.support.people import make_admin, make_customer
@@ -79,8 +79,8 @@ async def test_when_the_leaders_session_ends_another_takes_over(
 async def test_when_the_leaders_process_is_killed_another_takes_over(
     market: Market, stack: Json, events: EventLog, query: Query, product: Json
 ) -> None:
-    env = {**stack["env"], "POSTGRES_DSN": await create_database(stack, query)}
-    assert (await alembic(env["POSTGRES_DSN"], "payment", "upgrade", "head"))[0] == 0
+    dsn = await migrated_database(stack, query, "payment")
+    env = {**stack["env"], "POSTGRES_DSN": dsn}
     async with ServiceProcess("payment", env) as first:
         await eventually(lambda: _leads(market, first), what="the first leads")
         async with ServiceProcess("payment", env) as second:
@@ -150,8 +150,7 @@ async def _topics_are_whole(stack: Json, query: Query) -> None:
 async def test_a_message_larger_than_the_broker_takes_stands_in_nobodys_way(
     market: Market, stack: Json, events: EventLog, query: Query, product: Json
 ) -> None:
-    dsn = await create_database(stack, query)
-    assert (await alembic(dsn, "payment", "upgrade", "head"))[0] == 0
+    dsn = await migrated_database(stack, query, "payment")
     own = make_query(dsn)
     insert = """INSERT INTO payment.outbox (event_id, type, topic, key, value)
                 VALUES (gen_random_uuid(), 'dead-letter', 'payment.events.dlq', NULL, %s)"""

@@ -12,7 +12,8 @@ import pytest
 from libs.config import load_settings
 from tests.support.database import Query
 from tests.support.databases import alembic, create_database
-from tests.support.processes import ROOT, ServiceProcess, free_port
+from tests.support.forks import ROOT
+from tests.support.processes import ServiceProcess, free_port
 from tests.support.waiting import eventually
 
 SECRETS = {"JWT_SECRET": "x" * 40, "SVC_INTERNAL_KEY": "y" * 40}

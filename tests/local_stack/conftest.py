@@ -18,7 +18,7 @@ PORTS = 24_000
 Start = Callable[..., LocalStack]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     folder = tmp_path_factory.mktemp("stack")
     with LocalStack(folder, port_base=PORTS, services_folder=STUBS, quiet=True) as stack:

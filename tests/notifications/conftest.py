@@ -30,7 +30,7 @@ def admin_reader(admin: Customer) -> Reader:
     return Reader(admin)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def own(stack: Stack, query: Query) -> AsyncIterator[OwnCopy]:
     async with (
         OddServer() as server,

@@ -1,9 +1,6 @@
 """A copy of Notifications beside the stack's: a database of its own, no broker (so that it takes
 no events from the stack's), an odd mail server, and short waits."""
 
-import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +15,8 @@ from libs.db import Database
 from libs.events import Event, EventData, PaymentSucceeded
 from services.notifications.app.service import queue_mail
 from tests.support.database import Query, make_query
-from tests.support.processes import ROOT, ServiceProcess
+from tests.support.databases import migrated_database
+from tests.support.processes import ServiceProcess
 from tests.support.waiting import eventually
 
 from .odd_smtp import OddServer
@@ -82,28 +80,16 @@ class OwnCopy:
 @asynccontextmanager
 async def own_database(stack: Stack, server: OddServer, query: Query) -> AsyncIterator[OwnCopy]:
     """Migrated, with no copy running yet."""
-    name = f"notifications_{uuid4().hex}"
-    await query(f"CREATE DATABASE {name}")
-    dsn = f"{stack['postgres_dsn'].rpartition('/')[0]}/{name}"
+    dsn = await migrated_database(stack, query, "notifications")
     places = {"POSTGRES_DSN": dsn, "SMTP_PORT": str(server.port), "KAFKA_BOOTSTRAP": "127.0.0.1:9"}
     env = stack["env"] | places | WAITS
-    await _migrate(env)
     database = Database(DatabaseSettings(postgres_dsn=dsn), "test")
     try:
         yield OwnCopy(server, env, database, make_query(dsn))
     finally:
         await database.close()
-        await query(f"DROP DATABASE {name} WITH (FORCE)")
+        await query(f"DROP DATABASE {dsn.rpartition('/')[2]} WITH (FORCE)")
 
 
 def new_addresses(count: int) -> list[str]:
     return [new_address() for _ in range(count)]
-
-
-async def _migrate(env: Mapping[str, str]) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "alembic", "upgrade", "head"),
-        cwd=ROOT / "services" / "notifications",
-        env={**os.environ, **env},
-    )
-    assert await process.wait() == 0

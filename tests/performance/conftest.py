@@ -1,9 +1,6 @@
 """A stack of its own, filled: other tests' stack has events from nowhere, and too few rows."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +10,11 @@ import psycopg
 import pytest
 
 from scripts.localstack import LocalStack
-from tests.support.processes import ROOT
+from tests.support.scripts import Done, run_script
 
 ORDERS, PRODUCTS, CUSTOMERS, EVENTS = 6000, 5000, 1000, 30_000
 SIZE = [f"--orders={ORDERS}", f"--products={PRODUCTS}", f"--customers={CUSTOMERS}"]
 SIZE += [f"--events={EVENTS}"]
-
-Done = subprocess.CompletedProcess[str]
 
 
 @dataclass(frozen=True)
@@ -28,15 +23,7 @@ class Stand:
     folder: Path
 
     def run(self, script: str, *arguments: str) -> Done:
-        return subprocess.run(
-            [sys.executable, str(ROOT / "scripts" / script), *arguments],
-            cwd=ROOT,
-            env={**os.environ, "LOCAL_STACK_DIR": str(self.folder), "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
+        return run_script(script, *arguments, LOCAL_STACK_DIR=str(self.folder))
 
     def audit(self) -> dict[str, Any]:
         """Which rules are broken, by name."""

@@ -8,8 +8,9 @@ import pytest
 from psycopg import sql
 
 from libs.events import EVENT_TYPES, decode
+from tests.support.scripts import Done
 
-from .conftest import CUSTOMERS, ORDERS, PRODUCTS, SIZE, Done, Stand
+from .conftest import CUSTOMERS, ORDERS, PRODUCTS, SIZE, Stand
 
 Value = Callable[[str], Any]
 

@@ -2,13 +2,12 @@
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from .database import Query
-from .processes import ROOT
+from .forks import ROOT, parent
 
 
 async def create_database(stack: dict[str, Any], query: Query) -> str:
@@ -20,12 +19,15 @@ async def create_database(stack: dict[str, Any], query: Query) -> str:
 
 async def alembic(dsn: str, service: str, *command: str, root: Path = ROOT) -> tuple[int, str]:
     """Run alembic in a service's folder: (exit code, what it said)."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "alembic", *command),
-        cwd=root / "services" / service,
-        env={**os.environ, "POSTGRES_DSN": dsn},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode or 0, said.decode()
+    env = {**os.environ, "POSTGRES_DSN": dsn}
+    process = parent().fork("alembic", *command, cwd=root / "services" / service, env=env)
+    code = await asyncio.to_thread(process.wait, 60)
+    return code, process.output()
+
+
+async def migrated_database(stack: dict[str, Any], query: Query, service: str) -> str:
+    """A database of the test's own with this service's tables; its DSN."""
+    dsn = await create_database(stack, query)
+    code, said = await alembic(dsn, service, "upgrade", "head")
+    assert code == 0, said
+    return dsn

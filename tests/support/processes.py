@@ -3,18 +3,15 @@
 import asyncio
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Self
 
 import httpx
 
+from .forks import ROOT, Fork, parent
 from .waiting import eventually
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
@@ -33,16 +30,16 @@ class ServiceProcess:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {**os.environ, "LOG_LEVEL": "WARNING", **env, **changes}
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Fork | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
 
     async def start(self) -> None:
-        command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(self.port)]
-        self.process = subprocess.Popen(
-            [*command, "--root-path", f"/{self.name}"],
+        self.process = parent().fork(
+            "uvicorn",
+            *("app.main:app", "--port", str(self.port), "--root-path", f"/{self.name}"),
             cwd=ROOT / "services" / self.name,
             env={k: v for k, v in self.env.items() if not k.startswith("UVICORN_")},
         )
@@ -70,8 +67,9 @@ class ServiceProcess:
         self.process.terminate()
         try:
             await asyncio.to_thread(self.process.wait, 15)
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             await self.kill()
+        sys.stderr.write(self.process.output())  # pytest shows it with a failure
 
     async def kill(self) -> None:
         assert self.process is not None
