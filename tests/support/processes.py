@@ -56,6 +56,8 @@ class ServiceProcess:
         async with httpx.AsyncClient(base_url=self.url) as client:
 
             async def alive() -> bool:
+                assert self.process is not None
+                assert not self.process.exited.done(), f"{self.name} ended at its start"
                 with suppress(httpx.TransportError):
                     return (await client.get("/livez")).status_code == 200
                 return False
