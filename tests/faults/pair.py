@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from scripts.havoc.shop import Opening, Shop
 from scripts.localstack.state import Folder
 from scripts.stacks import target_of
 from tests.support.gateway import ReplicaGateway
+from tests.support.plain_http import plain_client
 from tests.support.processes import ServiceProcess
 
 Json = dict[str, Any]
@@ -46,6 +45,6 @@ class Pair:
         return await Opening(target).open(customers=customers, scarce=3)
 
     async def health(self, url: str) -> Json:
-        async with httpx.AsyncClient(base_url=url, timeout=5) as client:
+        async with plain_client(url) as client:
             health: Json = (await client.get("/health")).json()
             return health

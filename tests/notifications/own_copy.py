@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-import httpx
-
 from libs.config import DatabaseSettings
 from libs.db import Database
 from libs.events import Event, EventData, PaymentSucceeded
 from services.notifications.app.service import queue_mail
 from tests.support.database import Query, make_query
 from tests.support.databases import migrated_database
+from tests.support.plain_http import plain_client
 from tests.support.processes import ServiceProcess
 from tests.support.waiting import eventually
 
@@ -70,7 +69,7 @@ class OwnCopy:
         await eventually(reached, within=within, what=f"{len(wanted)} mails {status}")
 
     async def health(self) -> dict[str, Any]:
-        async with httpx.AsyncClient(base_url=self.url) as client:
+        async with plain_client(self.url) as client:
             response = await client.get("/health")
         assert response.status_code == 200, response.text
         body: dict[str, Any] = response.json()

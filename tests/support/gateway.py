@@ -13,6 +13,7 @@ from scripts.localstack.plan import Options, Plan
 from scripts.localstack.ports import Ports
 from scripts.localstack.servers import gateway
 
+from .plain_http import plain_client
 from .processes import free_port
 from .waiting import eventually
 
@@ -48,12 +49,12 @@ class ReplicaGateway:
 
     async def counts_on_both(self, name: str) -> bool:
         """It looks every second: only then may the other copy be stopped."""
-        async with httpx.AsyncClient(base_url=self._dashboard) as client:
+        async with plain_client(self._dashboard) as client:
             service = (await client.get(f"/api/http/services/{name}@file")).json()
         return set(service["serverStatus"].values()) == {"UP"}
 
     async def _routes(self) -> bool:
-        async with httpx.AsyncClient(base_url=self.url) as client:
+        async with plain_client(self.url) as client:
             with suppress(httpx.TransportError):
                 return (await client.get("/auth/livez")).status_code == 200
         return False

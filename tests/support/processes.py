@@ -11,6 +11,7 @@ from typing import Self
 import httpx
 
 from .forks import ROOT, Fork, parent
+from .plain_http import plain_client
 from .waiting import eventually
 
 
@@ -53,9 +54,11 @@ class ServiceProcess:
         await self.stop()
 
     async def _wait_until_alive(self) -> None:
-        async with httpx.AsyncClient(base_url=self.url) as client:
+        async with plain_client(self.url) as client:
 
             async def alive() -> bool:
+                assert self.process is not None
+                assert not self.process.exited.done(), f"{self.name} ended at its start"
                 with suppress(httpx.TransportError):
                     return (await client.get("/livez")).status_code == 200
                 return False
