@@ -13,14 +13,16 @@ from .logging import fields, get_logger
 log = get_logger(__name__)
 
 _COMMIT_LIMIT = 10.0
-_SESSIONS_A_REBALANCE = 3
+_SESSIONS_A_REBALANCE = 6
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     """Whether the group gives us our part: between two assignments nothing is consumed.
 
-    A rebalance takes a session timeout, when a member has died; one that takes several has been
-    forgotten by the group's coordinator, and only a new member starts another.
+    A rebalance takes a session timeout, when a member has died, and up to five on Tansu, when one
+    joins in its midst (a new member at each of them would keep it from ever ending). One that
+    takes longer has been forgotten by the group's coordinator, and only a new member starts
+    another.
     """
 
     def __init__(self, session_timeout: float) -> None:

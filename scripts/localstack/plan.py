@@ -74,7 +74,7 @@ class Plan:
             "JWT_ALGORITHM": "HS256",
             "SVC_INTERNAL_KEY": "devkey",
             "KAFKA_FETCH_MAX_WAIT_MS": "20",
-            "KAFKA_SESSION_TIMEOUT_MS": "3000",  # Tansu lets a group wait half of it to be joined
+            "KAFKA_SESSION_TIMEOUT_MS": "2000",  # Tansu lets a group wait as long, in steps of 2 s
             "S3_BUCKET": "media",
             "S3_ACCESS_KEY": "admin",
             "S3_SECRET_KEY": "adminadmin",

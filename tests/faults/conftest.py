@@ -19,13 +19,10 @@ from .pair import Pair, make_copies
 from .tools import Faults
 
 LIMITS = {
-    "KAFKA_SESSION_TIMEOUT_MS": "1500",
     "RESERVATION_TTL": "1",
     "HTTP_TIMEOUT": "2",
     "DATABASE_STATEMENT_TIMEOUT": "20",  # as long as a gate may be closed
 }
-PATIENT = {"KAFKA_SESSION_TIMEOUT_MS": "5000"}
-"""On a busy machine the local broker's groups of two fall apart with the usual 3 s."""
 
 
 @pytest.fixture(scope="package")
@@ -50,7 +47,7 @@ async def faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faul
 @pytest.fixture(scope="module")
 async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
-    stack = LocalStack(folder, port_base=19800, env=PATIENT, quiet=True)
+    stack = LocalStack(folder, port_base=19800, quiet=True)
     await asyncio.to_thread(stack.start)
     try:
         async with AsyncExitStack() as opened:
