@@ -107,7 +107,7 @@ class Faults:
             " AND wait_event = 'transactionid' AND replace(query, '\"', '') LIKE %s"
         )
         await eventually(
-            lambda: self.query(waiting, f"%{table}%"), within=40, what=f"a lock in {table}"
+            lambda: self.query(waiting, f"%{table}%"), within=15, what=f"a lock in {table}"
         )
 
     async def messages_of(self, order: Json, event_type: str) -> int:

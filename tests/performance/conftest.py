@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from scripts.localstack import LocalStack
+from scripts.localstack.state import Folder
 from tests.support.scripts import Done, run_script
 
 ORDERS, PRODUCTS, CUSTOMERS, EVENTS = 6000, 5000, 1000, 30_000
@@ -21,6 +22,12 @@ SIZE += [f"--events={EVENTS}"]
 class Stand:
     info: dict[str, Any]
     folder: Path
+
+    def pid(self, service: str) -> int:
+        """As it is now: one that died is started again."""
+        info = Folder(self.folder).read()
+        assert info is not None
+        return int(info["services"][service]["pid"])
 
     def run(self, script: str, *arguments: str) -> Done:
         return run_script(script, *arguments, LOCAL_STACK_DIR=str(self.folder))

@@ -66,20 +66,20 @@ async def sent(stand: Stand, connection: Connection, filled: object) -> list[Sta
         async with record(connection, lambda: log.read_text(errors="replace")) as recording:
             await _restart(stand, api)
             await use_everything(market)
-            await asyncio.sleep(1)
+            await asyncio.to_thread(stand.audit)  # waits until the loops have nothing left to do
     return _of_services(recording, stand)
 
 
 async def _restart(stand: Stand, api: httpx.AsyncClient) -> None:
     """Those with loops of every kind end and are started again, so that each has its turn now."""
-    for name in RESTARTED:
-        os.kill(stand.info["services"][name]["pid"], signal.SIGKILL)
-    await asyncio.sleep(0.3)
+    killed = {name: stand.pid(name) for name in RESTARTED}
+    for pid in killed.values():
+        os.kill(pid, signal.SIGKILL)
 
     async def healthy() -> bool:
-        paths = [f"/{name}/health" for name in RESTARTED]
-        answers = await asyncio.gather(*(api.get(path) for path in paths))
-        return all(answer.status_code == 200 for answer in answers)
+        answers = [await api.get(f"/{name}/health") for name in killed]
+        new = all(stand.pid(name) != pid for name, pid in killed.items())
+        return new and all(answer.status_code == 200 for answer in answers)
 
     await eventually(healthy, within=30, what="services up again")
 
