@@ -1,5 +1,6 @@
 """A copy that is frozen for longer than anybody waits for it, and then goes on."""
 
+from collections import Counter
 from uuid import uuid4
 
 import httpx
@@ -38,9 +39,54 @@ async def test_a_copy_frozen_in_the_middle_of_a_batch_and_woken_after_its_sessio
             await faults.all_is_well()
 
 
+async def test_a_leader_that_stays_frozen_is_replaced_as_postgres_ends_its_idle_session(
+    faults: Faults,
+) -> None:
+    """What is committed meanwhile waits for the next leader; the old one wakes as a standby."""
+    market, url = faults.market, faults.url("payment")
+    orders = [await faults.place_order() for _ in range(4)]
+    before, waiting, after, woken = orders
+    await eventually(lambda: _leads(market.api, url), what="the stack's own copy leads")
+    assert (await market.pay(*before)).status_code == 201
+    await market.wait_for_order(before[1], "PAID")
+    await eventually(lambda: _all_published(faults), what="a leader with nothing in hand")
+    async with ServiceProcess("payment", faults.stand.stack["env"]) as copy:
+        with faults.frozen("payment"):
+            assert (await market.pay(*waiting, at=copy.url)).status_code == 201
+            assert not await _leads(market.api, copy.url)
+            assert not await _all_published(faults)
+            await eventually(lambda: _leads(market.api, copy.url), within=60, what="another leader")
+            assert (await market.pay(*after, at=copy.url)).status_code == 201
+            for _, order in (waiting, after):
+                await faults.events.wait_for(order["order_id"], "payment.succeeded")
+        await eventually(lambda: _stands_by(market.api, url), what="a standby")
+        assert (await market.pay(*woken, at=url)).status_code == 201
+        for _, order in orders:
+            await market.wait_for_order(order, "PAID")
+            assert await faults.messages_of(order, "payment.succeeded") == 1
+            found = await faults.events.of_order(order["order_id"])
+            assert set(Counter(event["id"] for event in found).values()) == {1}
+        assert await _leads(market.api, copy.url)
+        assert await _stands_by(market.api, url)
+        await faults.all_is_well()
+
+
+async def _all_published(faults: Faults) -> bool:
+    return not await faults.query("SELECT 1 FROM payment.outbox WHERE published_at IS NULL")
+
+
 async def _leads(api: httpx.AsyncClient, url: str) -> bool:
+    return await _role(api, url) == "leader"
+
+
+async def _stands_by(api: httpx.AsyncClient, url: str) -> bool:
+    return await _role(api, url) == "standby"
+
+
+async def _role(api: httpx.AsyncClient, url: str) -> str | None:
     health = (await api.get(f"{url}/health")).json()
-    return bool(health["loops"]["relay"].get("role") == "leader")
+    role: str | None = health["loops"]["relay"].get("role")
+    return role
 
 
 async def test_a_payment_while_order_is_frozen_is_a_503_in_time_and_no_payment(

@@ -23,12 +23,7 @@ Json = dict[str, Any]
 async def _pay_at(url: str, market: Market, product: Json) -> Json:
     buyer = await market.new_customer()
     order = await market.place_order(buyer, product)
-    body = {
-        "order_id": order["order_id"],
-        "amount_cents": order["total_cents"],
-        "currency": order["currency"],
-    }
-    answer = await buyer.post(f"{url}/v1/payments/mock-succeed", json=body)
+    answer = await market.pay(buyer, order, at=url)
     assert answer.status_code == 201, answer.text
     return order
 

@@ -225,14 +225,8 @@ async def test_no_answer_from_order_is_a_503_and_no_payment(
     market: Market, buyer: Customer, order: Json, stack: Json
 ) -> None:
     async with ServiceProcess("payment", stack["env"], ORDER_BASE="http://127.0.0.1:9") as copy:
-        body = {
-            "order_id": order["order_id"],
-            "amount_cents": order["total_cents"],
-            "currency": "USD",
-        }
         headers = {"Idempotency-Key": uuid4().hex}
-        url = f"{copy.url}/v1/payments/mock-succeed"
-        response = await buyer.post(url, json=body, headers=headers)
+        response = await market.pay(buyer, order, at=copy.url, headers=headers)
         assert response.status_code == 503
         assert response.json()["code"] == "dependency_unavailable"
         assert response.headers["retry-after"]

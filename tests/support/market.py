@@ -59,9 +59,15 @@ class Market:
         return _json(await self.checkout(customer), 201)
 
     async def pay(
-        self, customer: Customer, order: Json, *, how: str = "succeed", **changes: Any
+        self,
+        customer: Customer,
+        order: Json,
+        *,
+        how: str = "succeed",
+        at: str = "/payment",
+        **changes: Any,
     ) -> httpx.Response:
-        """`order` is a checkout's answer."""
+        """`order` is a checkout's answer, `at` where Payment is or the URL of a copy of it."""
         headers = changes.pop("headers", {})
         body = {
             "order_id": order["order_id"],
@@ -69,7 +75,7 @@ class Market:
             "currency": order["currency"],
             **changes,
         }
-        return await customer.post(f"/payment/v1/payments/mock-{how}", json=body, headers=headers)
+        return await customer.post(f"{at}/v1/payments/mock-{how}", json=body, headers=headers)
 
     async def cancel(self, customer: Customer, order: Json) -> httpx.Response:
         return await customer.post(f"/order/v1/orders/{order['order_id']}/cancel")
