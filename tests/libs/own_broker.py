@@ -6,9 +6,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
-from uuid import uuid4
 
-from libs.events import OrderCancelled
 from tests.support.processes import ServiceProcess, free_port
 from tests.support.waiting import eventually
 
@@ -58,17 +56,6 @@ def _tansu() -> str:
     assert spec is not None
     assert spec.submodule_search_locations
     return str(Path(spec.submodule_search_locations[0]) / "bin" / "tansu")
-
-
-def cancelled(order_id: int) -> OrderCancelled:
-    return OrderCancelled(
-        order_id=order_id,
-        user_id=1,
-        email="ann@example.com",
-        reservation_id=uuid4(),
-        items=[],
-        reason="a test",
-    )
 
 
 async def health_of(api: Any, copy: ServiceProcess) -> dict[str, Any]:

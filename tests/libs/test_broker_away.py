@@ -17,7 +17,8 @@ from tests.support.people import Customer
 from tests.support.processes import ServiceProcess
 from tests.support.waiting import eventually
 
-from .own_broker import OwnBroker, cancelled, health_of
+from .own_broker import OwnBroker, health_of
+from .samples import cancelled
 
 Json = dict[str, Any]
 RECOVERY = 5
@@ -40,13 +41,8 @@ async def _pay(
     copy: ServiceProcess, market: Market, buyer: Customer, product: Json, *, failures: int = 0
 ) -> int:
     order = await market.place_order(buyer, product)
-    body = {
-        "order_id": order["order_id"],
-        "amount_cents": order["total_cents"],
-        "currency": order["currency"],
-    }
-    for how in (*["mock-fail"] * failures, "mock-succeed"):
-        answer = await buyer.post(f"{copy.url}/v1/payments/{how}", json=body)
+    for how in (*["fail"] * failures, "succeed"):
+        answer = await market.pay(buyer, order, how=how, at=copy.url)
         assert answer.status_code == 201, answer.text
     order_id: int = order["order_id"]
     return order_id

@@ -8,11 +8,13 @@ from uuid import uuid4
 import pytest
 from aiokafka import ConsumerRecord
 
-from libs.events import PaymentSucceeded, encode
+from libs.events import encode
 from tests.support.database import Query
 from tests.support.kafka import EventLog, Publisher
 from tests.support.market import Market
 from tests.support.waiting import eventually
+
+from .samples import paid
 
 Json = dict[str, Any]
 TOPIC = "payment.events"
@@ -20,15 +22,7 @@ CONSUMERS = {"notifications", "order", "shipping"}
 
 
 def _event(order_id: int, **changes: Any) -> bytes:
-    data = PaymentSucceeded(
-        order_id=order_id,
-        user_id=1,
-        email="ann@example.com",
-        payment_id=1,
-        amount_cents=1,
-        currency="USD",
-    )
-    _, value = encode(data, service="test")
+    _, value = encode(paid(order_id), service="test")
     return json.dumps({**json.loads(value), **changes}).encode()
 
 

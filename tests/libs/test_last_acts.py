@@ -5,29 +5,24 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.config import DatabaseSettings
 from libs.db import Database, before_commit
-from libs.events import PaymentSucceeded
 from libs.sql import run
 from services.payment.app.models import outbox
 from tests.support.database import Query, make_query
-from tests.support.databases import alembic, create_database
+from tests.support.databases import migrated_database, open_database
+
+from .samples import paid
 
 
 @pytest.fixture(scope="module")
 async def dsn(stack: dict[str, str], query: Query) -> str:
-    dsn = await create_database(stack, query)
-    assert (await alembic(dsn, "payment", "upgrade", "head"))[0] == 0
-    return dsn
+    return await migrated_database(stack, query, "payment")
 
 
 @pytest.fixture
 async def database(dsn: str) -> AsyncIterator[Database]:
-    database = Database(
-        DatabaseSettings(postgres_dsn=dsn.replace("postgresql://", "postgresql+psycopg://")), "test"
-    )
-    yield database
-    await database.close()
+    async with open_database(dsn) as database:
+        yield database
 
 
 @pytest.fixture
@@ -38,15 +33,7 @@ async def own(dsn: str) -> Query:
 
 
 def _add_event(session: AsyncSession, order_id: int) -> None:
-    data = PaymentSucceeded(
-        order_id=order_id,
-        user_id=1,
-        email="ann@example.com",
-        payment_id=1,
-        amount_cents=1,
-        currency="USD",
-    )
-    outbox.add(session, data)
+    outbox.add(session, paid(order_id))
 
 
 async def _order_ids(own: Query) -> list[int]:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from aiokafka import ConsumerRecord
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -16,12 +15,13 @@ from libs.consumer import EventConsumer, _TransientFault
 from libs.database_errors import database_unavailable
 from libs.db import Database, Reader
 from libs.errors import sqlstate
-from libs.events import PaymentSucceeded, encode
 from libs.sql import fetch_one, run
 from services.shipping.app.handlers import HANDLERS
 from services.shipping.app.models import InboxMessage, outbox
 from tests.support.database import Query, make_query
-from tests.support.databases import alembic, create_database
+from tests.support.databases import create_database, migrated_database, open_database
+
+from .samples import paid, record
 
 POOL = 4
 PREPARED_AFTER = 8
@@ -44,16 +44,8 @@ async def dsn(stack: dict[str, Any], query: Query) -> str:
 
 @pytest.fixture
 async def database(dsn: str) -> AsyncIterator[Database]:
-    database = Database(_settings(dsn), "test")
-    yield database
-    await database.close()
-
-
-def _settings(dsn: str, pool: int = POOL) -> DatabaseSettings:
-    return DatabaseSettings(
-        postgres_dsn=dsn.replace("postgresql://", "postgresql+psycopg://"),
-        database_pool_size=pool,
-    )
+    async with open_database(dsn, database_pool_size=POOL) as database:
+        yield database
 
 
 async def _by_sqlalchemy(reader: Reader, statement: str) -> Any:
@@ -136,51 +128,25 @@ async def test_good_events_after_a_migration_take_effect_and_are_no_dead_letters
     stack: dict[str, Any], query: Query
 ) -> None:
     """With more connections than an event has attempts, each with the old plan."""
-    dsn = await create_database(stack, query)
-    assert (await alembic(dsn, "shipping", "upgrade", "head"))[0] == 0
-    own, settings = make_query(dsn), _settings(dsn, 4 * POOL)
-    database = Database(settings, "test")
-    consumer = EventConsumer(
-        settings, database, handlers=HANDLERS, outbox=outbox, inbox=InboxMessage
-    )
-    await _connect(database.transaction, 2 * POOL)
-    for number in range(2 * POOL * PREPARED_AFTER):
-        await _take(consumer, number + 1)
-    await own("ALTER TABLE shipping.shipments ALTER carrier TYPE varchar(100)")
-    await _take(consumer, 1000)
-    await database.close()
+    dsn = await migrated_database(stack, query, "shipping")
+    own = make_query(dsn)
+    async with open_database(dsn, database_pool_size=4 * POOL) as database:
+        consumer = EventConsumer(
+            DatabaseSettings(), database, handlers=HANDLERS, outbox=outbox, inbox=InboxMessage
+        )
+        await _connect(database.transaction, 2 * POOL)
+        for number in range(2 * POOL * PREPARED_AFTER):
+            await _take(consumer, number + 1)
+        await own("ALTER TABLE shipping.shipments ALTER carrier TYPE varchar(100)")
+        await _take(consumer, 1000)
     assert await own("SELECT 1 FROM shipping.shipments WHERE order_id = 1000")
     assert not await own("SELECT 1 FROM shipping.outbox WHERE topic LIKE '%.dlq'")
 
 
 async def _take(consumer: EventConsumer, order_id: int) -> None:
     """As the consumer's loop: what is away for now is tried again."""
-    data = PaymentSucceeded(
-        order_id=order_id,
-        user_id=1,
-        email="ann@example.com",
-        payment_id=1,
-        amount_cents=1,
-        currency="USD",
-    )
-    record = _record(order_id, encode(data, service="payment")[1])
+    records = [record(paid(order_id), order_id)]
     try:
-        await consumer._take([record])
+        await consumer._take(records)
     except _TransientFault:
-        await consumer._take([record])
-
-
-def _record(offset: int, value: bytes) -> ConsumerRecord:
-    return ConsumerRecord(
-        topic="payment.events",
-        partition=0,
-        offset=offset,
-        timestamp=0,
-        timestamp_type=0,
-        key=b"1",
-        value=value,
-        checksum=None,
-        serialized_key_size=1,
-        serialized_value_size=len(value),
-        headers=(),
-    )
+        await consumer._take(records)

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from libs.config import DatabaseSettings
-from libs.db import Database, Reader
+from libs.db import Reader
 from libs.sql import run
 from tests.support.database import Query
+from tests.support.databases import open_database
 
 _COUNT = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
 
@@ -16,24 +16,19 @@ _COUNT = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
 async def test_reads_and_transactions_together_take_no_more_than_the_pool_size(
     postgres_dsn: str, query: Query, size: int, connections: int
 ) -> None:
-    settings = DatabaseSettings(
-        postgres_dsn=postgres_dsn.replace("postgresql://", "postgresql+psycopg://"),
-        database_pool_size=size,
-    )
-    database = Database(settings, f"pool-of-{size}")
+    name = f"pool-of-{size}"
+    async with open_database(postgres_dsn, name, database_pool_size=size) as database:
 
-    async def read() -> None:
-        async with database.autocommit() as connection:
-            await _work(connection)
+        async def read() -> None:
+            async with database.autocommit() as connection:
+                await _work(connection)
 
-    async def write() -> None:
-        async with database.transaction() as session:
-            await _work(session)
+        async def write() -> None:
+            async with database.transaction() as session:
+                await _work(session)
 
-    await asyncio.gather(*(act() for act in (read, write) for _ in range(2 * size)))
-    (open_,) = (await query(_COUNT, f"pool-of-{size}"))[0]
-    await database.close()
-    assert open_ == connections
+        await asyncio.gather(*(act() for act in (read, write) for _ in range(2 * size)))
+        assert await query(_COUNT, name) == [(connections,)]
 
 
 async def _work(reader: Reader) -> None:

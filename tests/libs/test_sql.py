@@ -5,21 +5,15 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from libs.config import DatabaseSettings
 from libs.db import Database
 from libs.sql import fetch_one, run
+from tests.support.databases import open_database
 
 
 @pytest.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
-    settings = DatabaseSettings(
-        postgres_dsn=postgres_dsn.replace("postgresql://", "postgresql+psycopg://"),
-        database_pool_size=1,
-        transaction_timeout=1,
-    )
-    database = Database(settings, "test")
-    yield database
-    await database.close()
+    async with open_database(postgres_dsn, database_pool_size=1, transaction_timeout=1) as database:
+        yield database
 
 
 async def _backend(database: Database) -> int:

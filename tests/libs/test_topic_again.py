@@ -9,7 +9,7 @@ from tests.support.kafka import Publisher
 from tests.support.waiting import eventually
 
 from .alone import Alone
-from .own_broker import cancelled
+from .samples import cancelled
 
 
 async def test_events_of_a_topic_that_is_made_again_are_taken_and_those_it_had_are_back(

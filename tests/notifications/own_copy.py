@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from libs.config import DatabaseSettings
 from libs.db import Database
 from libs.events import Event, EventData, PaymentSucceeded
 from services.notifications.app.service import queue_mail
 from tests.support.database import Query, make_query
-from tests.support.databases import migrated_database
+from tests.support.databases import migrated_database, open_database
 from tests.support.plain_http import plain_client
 from tests.support.processes import ServiceProcess
 from tests.support.waiting import eventually
@@ -82,11 +81,10 @@ async def own_database(stack: Stack, server: OddServer, query: Query) -> AsyncIt
     dsn = await migrated_database(stack, query, "notifications")
     places = {"POSTGRES_DSN": dsn, "SMTP_PORT": str(server.port), "KAFKA_BOOTSTRAP": "127.0.0.1:9"}
     env = stack["env"] | places | WAITS
-    database = Database(DatabaseSettings(postgres_dsn=dsn), "test")
     try:
-        yield OwnCopy(server, env, database, make_query(dsn))
+        async with open_database(dsn) as database:
+            yield OwnCopy(server, env, database, make_query(dsn))
     finally:
-        await database.close()
         await query(f"DROP DATABASE {dsn.rpartition('/')[2]} WITH (FORCE)")
 
 

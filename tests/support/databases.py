@@ -2,9 +2,14 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from libs.config import DatabaseSettings
+from libs.db import Database
 
 from .database import Query
 from .forks import ROOT, parent
@@ -31,3 +36,13 @@ async def migrated_database(stack: dict[str, Any], query: Query, service: str) -
     code, said = await alembic(dsn, service, "upgrade", "head")
     assert code == 0, said
     return dsn
+
+
+@asynccontextmanager
+async def open_database(dsn: str, name: str = "test", **changes: Any) -> AsyncIterator[Database]:
+    """As a service of this name has it; `changes` are settings."""
+    database = Database(DatabaseSettings(postgres_dsn=dsn, **changes), name)
+    try:
+        yield database
+    finally:
+        await database.close()
