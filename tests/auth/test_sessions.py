@@ -138,7 +138,7 @@ async def test_a_session_whose_tokens_have_expired_is_forgotten(
 ) -> None:
     families = [_ids((await new_session(api))["refresh_token"])[0] for _ in range(2)]
     expire = "UPDATE auth.sessions SET expires_at = now() - interval '1 second' WHERE id = %s"
-    await query(expire, families[0])
+    assert await query(f"{expire} RETURNING id", families[0])
     left = "SELECT id::text FROM auth.sessions WHERE id::text = ANY(%s)"
     kept = [(str(UUID(families[1])),)]
     async with ServiceProcess("auth", stack["env"]):

@@ -102,12 +102,11 @@ async def test_a_message_that_no_handler_can_take_is_buried_and_the_next_one_tak
 async def test_a_message_without_a_key_is_taken(publish: Publisher, query: Query) -> None:
     order_id = _some_id()
     await publish.raw(TOPIC, _event(order_id))
+    await eventually(lambda: _shipments(query, order_id))
 
-    async def taken() -> bool:
-        statement = "SELECT 1 FROM shipping.shipments WHERE order_id = %s"
-        return bool(await query(statement, order_id))
 
-    await eventually(taken)
+async def _shipments(query: Query, order_id: int) -> list[Any]:
+    return await query("SELECT 1 FROM shipping.shipments WHERE order_id = %s", order_id)
 
 
 async def test_an_unknown_type_is_ignored(
@@ -141,10 +140,6 @@ async def test_a_repaired_message_with_the_same_id_takes_effect(
     del broken["data"]["email"]
     await publish.raw(TOPIC, json.dumps(broken).encode(), key=key)
     await _letters(events, key)
+    assert not await _shipments(query, order_id)
     await publish.raw(TOPIC, good, key=key)
-
-    async def taken() -> bool:
-        statement = "SELECT 1 FROM shipping.shipments WHERE order_id = %s"
-        return bool(await query(statement, order_id))
-
-    await eventually(taken)
+    await eventually(lambda: _shipments(query, order_id))

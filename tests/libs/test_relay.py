@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from scripts.localstack import LocalStack
+from tests.audit.tools import find_breaches
 from tests.support.database import Query, make_query
 from tests.support.databases import migrated_database
 from tests.support.kafka import EventLog
@@ -119,6 +120,7 @@ async def _forget_and_go_on(stack: Json) -> None:
         await market.wait_for_order(during, "PAID", within=20)
         await market.wait_for_stock(product, 8, 0, within=20)
         await _topics_are_whole(stack, query)
+        assert not await find_breaches(stack, wait=20)  # what came again has been taken
         assert await market.stock(product) == (8, 0)
 
 
