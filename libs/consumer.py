@@ -21,7 +21,7 @@ from .consumer_place import Membership, PlaceWatch, commit, count_lag, rewind
 from .database_errors import database_unavailable
 from .db import Database
 from .dead_letters import DeadLetters
-from .errors import Conflict, NotFound, Unavailable
+from .errors import Conflict, NotFound, Unavailable, sqlstate
 from .events import Event, EventData, InvalidEvent, UnknownEventType, decode
 from .inbox import InboxMixin, claim
 from .kafka import REQUEST_TIMEOUT_MS, close_client, ensure_topics
@@ -45,6 +45,12 @@ only the second.
 """
 _ATTEMPTS = 3
 """Of a handler that fails on something unlisted, before its message goes to the dead letters."""
+
+
+_HELD_UP = ("55P03", "57014", "40P01")
+"""A lock that did not come in time, a statement that took too long, a deadlock."""
+_MOST_HELD_UP = 3
+"""Orders in a batch: each is waited for."""
 
 
 class EventRefused(Exception):  # noqa: N818
@@ -118,9 +124,24 @@ class EventConsumer:
         try:
             await self._apply(records)
         except Exception as error:
-            _raise_if_transient(error)
-            for record in records:
+            if sqlstate(error) not in _HELD_UP:
+                _raise_if_transient(error)
+            await self._take_each(records)
+
+    async def _take_each(self, records: Sequence[ConsumerRecord]) -> None:
+        """Those of an order whose rows are held by someone else wait; the others go on."""
+        held: dict[bytes | None, _TransientFault] = {}
+        for record in records:
+            if record.key in held:
+                continue
+            try:
                 await self._take_one(record)
+            except _TransientFault as fault:
+                held[record.key] = fault
+                if sqlstate(fault.__cause__) not in _HELD_UP or len(held) == _MOST_HELD_UP:
+                    raise
+        if held:
+            raise next(iter(held.values()))
 
     async def _take_one(self, record: ConsumerRecord) -> None:
         reason = ""

@@ -149,7 +149,7 @@ def migrations_pending(error: BaseException) -> bool:
     return sqlstate(error) in _MISSING_TABLE_SQLSTATES
 
 
-def sqlstate(error: BaseException) -> str | None:
+def sqlstate(error: BaseException | None) -> str | None:
     """Postgres' five-character error code, or None."""
     state = getattr(getattr(error, "orig", error), "sqlstate", None)
     return state if isinstance(state, str) else None

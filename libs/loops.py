@@ -120,13 +120,18 @@ class Loop:
                 await self._run(self)
             except LoopStopped:
                 return
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if self._stopping or (task and task.cancelling()):
+                    raise
+                self._failed(error)  # of something within that was cancelled, not of the loop
             except Exception as error:
                 if time.monotonic() - started > _STALLED_AFTER:
                     backoff.reset()
                 self._failed(error)
             await self._pause(backoff.next())
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         pending = migrations_pending(error)
         self._error = "migrations pending" if pending else f"failing: {type(error).__name__}"
         self._facts.clear()  # a lag of before says nothing now

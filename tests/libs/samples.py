@@ -23,4 +23,5 @@ def cancelled(order_id: int) -> OrderCancelled:
 
 def record(data: EventData, offset: int) -> ConsumerRecord:
     value = encode(data, service="test")[1]
-    return ConsumerRecord(data.topic, 0, offset, 0, 0, b"1", value, None, 1, len(value), ())
+    key = str(data.order_id).encode()
+    return ConsumerRecord(data.topic, 0, offset, 0, 0, key, value, None, len(key), len(value), ())

@@ -12,7 +12,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.config import DatabaseSettings
-from libs.consumer import EventConsumer, Handlers
+from libs.consumer import EventConsumer, Handlers, _TransientFault
 from libs.db import Database
 from libs.events import Event, OrderCancelled, PaymentSucceeded
 from libs.kafka import ensure_topics
@@ -40,7 +40,9 @@ HANDLERS: Handlers = {OrderCancelled: _lock_slowly, PaymentSucceeded: _lock_slow
 @pytest.fixture(scope="module")
 async def database(stack: dict[str, Any], query: Query) -> AsyncIterator[Database]:
     dsn = await migrated_database(stack, query, "payment")
-    async with open_database(dsn) as database:
+    async with open_database(dsn, database_statement_timeout=2) as database:
+        async with database.transaction() as session:
+            await run(session, "CREATE TABLE locked (id bigint PRIMARY KEY)")
         yield database
 
 
@@ -112,8 +114,6 @@ async def test_a_new_replica_shares_with_one_of_before(
 async def test_batches_with_the_same_orders_the_other_way_round_do_not_lock_each_other_out(
     settings: DatabaseSettings, database: Database
 ) -> None:
-    async with database.transaction() as session:
-        await run(session, "CREATE TABLE locked (id bigint PRIMARY KEY)")
     members = [_member(settings, database, "members") for _ in range(2)]
     cancellations = [record(cancelled(order_id), order_id) for order_id in (1, 2, 3)]
     payments = [record(paid(order_id), order_id) for order_id in (3, 2, 1)]
@@ -123,3 +123,26 @@ async def test_batches_with_the_same_orders_the_other_way_round_do_not_lock_each
         claimed = await fetch_all(session, "SELECT event_id FROM payment.inbox")
     assert [row["id"] for row in locked] == [1, 2, 3]
     assert len(claimed) == 6
+
+
+async def test_an_order_whose_row_is_held_keeps_no_other_of_its_batch_waiting(
+    settings: DatabaseSettings, database: Database
+) -> None:
+    """Its own events keep their place and their order, and take effect once it is free."""
+    member = _member(settings, database, "held")
+    batch = [record(event, n) for n, event in enumerate(map(cancelled, (11, 11, 12, 13)))]
+    async with database.transaction() as holder:
+        await run(holder, "SET LOCAL idle_in_transaction_session_timeout = 0")
+        await run(holder, "INSERT INTO locked VALUES (11)")
+        with pytest.raises(_TransientFault):
+            await member._take(batch)
+        assert await _effects(database) == [12, 13]
+        await holder.rollback()
+    await member._take(batch)
+    assert await _effects(database) == [11, 12, 13]
+
+
+async def _effects(database: Database) -> list[int]:
+    async with database.transaction() as session:
+        found = await fetch_all(session, "SELECT id FROM locked WHERE id > 10 ORDER BY id")
+    return [row["id"] for row in found]
