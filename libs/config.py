@@ -107,6 +107,13 @@ class DatabaseSettings(ServiceSettings):
     """Never shorter than the topics keep a message (Kafka: seven days), else a replay doubles."""
     outbox_poll_interval: Seconds = 1
 
+    @model_validator(mode="after")
+    def _remember_longer_than_resent(self) -> Self:
+        """What is sent again after a broker's loss must still be known as taken."""
+        if self.inbox_retention < 2 * self.outbox_retention:
+            raise ValueError("INBOX_RETENTION must be at least twice OUTBOX_RETENTION")
+        return self
+
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 

@@ -161,8 +161,8 @@ class _Session(Session):
 
 @event.listens_for(_Session, "before_commit")
 def _refuse_to_forget(session: Session) -> None:
-    if not session.in_nested_transaction():
-        assert not session.info.get(_LAST_ACTS), "a commit before this transaction's last acts"
+    if session.info.get(_LAST_ACTS) and not session.in_nested_transaction():
+        raise RuntimeError("a commit before this transaction's last acts")
 
 
 async def get_database(request: Request) -> Database:

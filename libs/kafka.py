@@ -93,14 +93,14 @@ async def ensure_topics(settings: DatabaseSettings, topics: Iterable[str]) -> di
 
 
 async def _create(admin: AIOKafkaAdminClient, settings: DatabaseSettings, names: list[str]) -> None:
-    limit = {"max.message.bytes": str(_MAX_MESSAGE_BYTES)}
+    letters = {"max.message.bytes": str(_MAX_MESSAGE_BYTES), "retention.ms": "-1"}
     response = await admin.create_topics(
         [
             NewTopic(
                 name,
                 num_partitions=settings.kafka_topic_partitions,
                 replication_factor=settings.kafka_replication_factor,
-                topic_configs=limit if is_dead_letter_topic(name) else None,
+                topic_configs=letters if is_dead_letter_topic(name) else None,
             )
             for name in names
         ]

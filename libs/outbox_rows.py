@@ -38,9 +38,10 @@ SELECT p.topic, p.partition, highest."offset" FROM positions p, LATERAL (
       AND o."offset" IS NOT NULL AND published_at IS NOT NULL
     ORDER BY o."offset" DESC LIMIT 1
 ) highest"""
+# A broker that had a message already, from a try without an answer, may not have said where.
 _UNMARK: LiteralString = """
 UPDATE {outbox} SET published_at = NULL
-WHERE topic = %s AND partition = %s AND "offset" >= %s
+WHERE topic = %s AND partition = %s AND ("offset" >= %s OR "offset" IS NULL)
   AND published_at IS NOT NULL AND NOT id = ANY(%s)"""
 
 _HOLDS: LiteralString = """

@@ -27,7 +27,9 @@ _MEANINGS = {
 def held(run: Run) -> bool:
     recovered = all(recovery.seconds is not None for recovery in run.recoveries)
     clean = not run.traffic.tally.unclean
-    return all_hold(run.audit) and recovered and clean and not run.lost and not run.busy
+    happened = bool(run.done) and run.traffic.finished.total() > 0
+    kept = happened and recovered and clean and not run.lost and not run.busy
+    return kept and all_hold(run.audit)
 
 
 def as_data(run: Run) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Steps:
         """Cancelled already is as good: a cancellation whose answer was lost."""
         purchase.tried.add("cancel")
         order = f"/order/v1/orders/{purchase.order_id}"
-        answer = await self.client.insist("POST", f"{order}/cancel")
+        answer = await self.client.insist("POST", f"{order}/cancel", key=self._key())
         if answer.ok:
             purchase.cancelled = True
         elif (await self.client.expect("GET", order))["status"] != "CANCELLED":

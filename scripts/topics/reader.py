@@ -120,12 +120,11 @@ async def read_to_end(
             for batch in batches.values():
                 for record in batch:
                     yield record
-            if batches:
-                heard = loop.time()
-                continue
             behind = [await consumer.position(p) - ends[p] for p in partitions]
             short = [await consumer.position(p) - h - 1 for p, h in (highest or {}).items()]
             if min(behind) >= 0 and (not short or min(short) >= 0):
                 return
-            if loop.time() - heard > (_PATIENCE if min(behind) >= 0 else REQUEST_MS / 1000):
+            if batches:
+                heard = loop.time()
+            elif loop.time() - heard > (_PATIENCE if min(behind) >= 0 else REQUEST_MS / 1000):
                 return

@@ -124,6 +124,14 @@ DAMAGES = {
         "every idempotency key's answer names what is there",
         "payment key key-paid of user ",
     ),
+    "a cancellation's answer": Damage(
+        "UPDATE \"order\".idempotency_keys SET answer = jsonb_set(answer, '{{id}}', '{paid}')"
+        " WHERE key = 'key-cancelled'",
+        "UPDATE \"order\".idempotency_keys SET answer = jsonb_set(answer, '{{id}}', '{cancelled}')"
+        " WHERE key = 'key-cancelled'",
+        "every idempotency key's answer names what is there",
+        "order key key-cancelled of user ",
+    ),
     "an event that was never published": Damage(
         'INSERT INTO "order".outbox (event_id, type, topic, key, value, published_at)'
         " VALUES ('00000000-0000-4000-8000-000000000001', 'order.paid', 'order.events',"

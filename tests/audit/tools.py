@@ -133,7 +133,8 @@ async def make_orders(market: Market, product: Json) -> dict[str, int]:
     await market.dispatch(await market.wait_for_shipment(orders["shipped"], "READY_TO_SHIP"))
     await market.wait_for_order(orders["refunded"], "PAID")
     for name in ("cancelled", "refunded"):
-        assert (await market.cancel(buyer[name], orders[name])).status_code == 200
+        key = {"Idempotency-Key": f"key-{name}"}
+        assert (await market.cancel(buyer[name], orders[name], **key)).status_code == 200
     await market.wait_for_payment(orders["refunded"], "REFUNDED")
     return {name: int(order["order_id"]) for name, order in orders.items()}
 

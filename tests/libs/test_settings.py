@@ -49,6 +49,7 @@ def test_a_service_with_a_wrong_setting_ends_with_one_line_and_code_2() -> None:
         ("payment", "JWT_ALGORITHM", "none"),
         ("order", "ORDER_PAYMENT_TTL", "-1"),
         ("order", "INBOX_RETENTION", "60"),
+        ("order", "OUTBOX_RETENTION", "864000"),
         ("cart", "REDIS_URL", "redis"),
         ("catalog", "S3_ENDPOINT", "minio"),
         ("notifications", "SMTP_PORT", "0"),

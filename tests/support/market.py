@@ -77,8 +77,9 @@ class Market:
         }
         return await customer.post(f"{at}/v1/payments/mock-{how}", json=body, headers=headers)
 
-    async def cancel(self, customer: Customer, order: Json) -> httpx.Response:
-        return await customer.post(f"/order/v1/orders/{order['order_id']}/cancel")
+    async def cancel(self, customer: Customer, order: Json, **headers: str) -> httpx.Response:
+        path = f"/order/v1/orders/{order['order_id']}/cancel"
+        return await customer.post(path, headers=headers)
 
     async def wait_for_order(self, order: Json, status: str, *, within: float = 10) -> Json:
         async def reached() -> Json | None:

@@ -86,10 +86,12 @@ class Mailer:
                 marking = asyncio.create_task(self._settle(loop, mailqueue.mark_sent(sent)))
                 sent = []
         finally:
-            if marking:
-                await marking
-            if sent:
-                await self._settle(loop, mailqueue.mark_sent(sent))
+            try:
+                if marking:
+                    await marking
+            finally:
+                if sent:
+                    await self._settle(loop, mailqueue.mark_sent(sent))
 
     async def _settle(self, loop: Loop, settlement: Settlement) -> None:
         """Until it is written: without the database there is nothing else to do anyway."""
@@ -102,7 +104,8 @@ class Mailer:
                 if not database_unavailable(error):
                     raise
                 log.warning("waiting to settle mails", extra=fields(error=type(error).__name__))
-                await loop.pause(backoff.next())
+                loop.checkpoint()
+                await asyncio.sleep(backoff.next())  # not as one who waits: a mail may be going out
             else:
                 return
 
