@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from ..stacks import REPO
 from .report import Report
 
-LIMIT = 900.0
+LIMIT = 2700.0
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 SUMMARY = re.compile(r"^=*\s*(no tests ran|\d+ [a-z]+).* in [\d.]+s\b.*$")
 

@@ -59,7 +59,7 @@ async def test_services_that_are_stopped_drain_and_exit_well(compose: Compose) -
     async def all_healthy() -> bool:
         return all([await compose.is_healthy(name) for name in SERVICES])
 
-    await eventually(all_healthy, within=20, what="all services healthy")
+    await eventually(all_healthy, within=90, what="all services healthy")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ async def test_an_order_goes_through_whichever_process_is_killed(
     buyer, product = await market.new_customer(), await market.make_product(stock=5)
     order = await market.place_order(buyer, product)
     compose.kill_process(name)
-    await eventually(lambda: compose.is_healthy(name), within=20, what=f"{name} healthy")
+    await eventually(lambda: compose.is_healthy(name), within=90, what=f"{name} healthy")
 
     async def paid() -> bool:
         return (await market.pay(buyer, order)).status_code in (201, 409)
