@@ -124,7 +124,8 @@ class EventConsumer:
         try:
             await self._apply(records)
         except Exception as error:
-            if sqlstate(error) not in _HELD_UP:
+            slow = isinstance(error, TimeoutError) or sqlstate(error) in _HELD_UP
+            if len(records) == 1 or not slow:  # of many, each by itself may be in time
                 _raise_if_transient(error)
             await self._take_each(records)
 

@@ -26,6 +26,7 @@ from tests.support.waiting import eventually
 from .samples import cancelled, paid, record
 
 TOPICS = ["order.events", "payment.events"]
+_LOCKED = "SELECT id FROM locked WHERE id > %s ORDER BY id"
 
 
 async def _lock_slowly(session: AsyncSession, event: Event[Any]) -> None:
@@ -38,8 +39,12 @@ HANDLERS: Handlers = {OrderCancelled: _lock_slowly, PaymentSucceeded: _lock_slow
 
 
 @pytest.fixture(scope="module")
-async def database(stack: dict[str, Any], query: Query) -> AsyncIterator[Database]:
-    dsn = await migrated_database(stack, query, "payment")
+async def dsn(stack: dict[str, Any], query: Query) -> str:
+    return await migrated_database(stack, query, "payment")
+
+
+@pytest.fixture(scope="module")
+async def database(dsn: str) -> AsyncIterator[Database]:
     async with open_database(dsn, database_statement_timeout=2) as database:
         async with database.transaction() as session:
             await run(session, "CREATE TABLE locked (id bigint PRIMARY KEY)")
@@ -142,7 +147,17 @@ async def test_an_order_whose_row_is_held_keeps_no_other_of_its_batch_waiting(
     assert await _effects(database) == [11, 12, 13]
 
 
-async def _effects(database: Database) -> list[int]:
+async def test_a_batch_that_takes_longer_than_a_transaction_may_is_taken_one_by_one(
+    settings: DatabaseSettings, dsn: str, database: Database
+) -> None:
+    orders = [*range(21, 29)]
+    async with open_database(dsn, transaction_timeout=1) as hasty:
+        member = _member(settings, hasty, "slow")
+        await member._take([record(cancelled(order_id), order_id) for order_id in orders])
+    assert await _effects(database, above=20) == orders
+
+
+async def _effects(database: Database, *, above: int = 10) -> list[int]:
     async with database.transaction() as session:
-        found = await fetch_all(session, "SELECT id FROM locked WHERE id > 10 ORDER BY id")
+        found = await fetch_all(session, _LOCKED, (above,))
     return [row["id"] for row in found]
