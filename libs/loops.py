@@ -120,16 +120,17 @@ class Loop:
                 await self._run(self)
             except LoopStopped:
                 return
-            except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if self._stopping or (task and task.cancelling()):
-                    raise
-                self._failed(error)  # of something within that was cancelled, not of the loop
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and self._is_told_to_end():
+                    raise  # else something within was cancelled, and not the loop
                 if time.monotonic() - started > _STALLED_AFTER:
                     backoff.reset()
                 self._failed(error)
             await self._pause(backoff.next())
+
+    def _is_told_to_end(self) -> bool:
+        task = asyncio.current_task()
+        return self._stopping or bool(task and task.cancelling())
 
     def _failed(self, error: BaseException) -> None:
         pending = migrations_pending(error)
