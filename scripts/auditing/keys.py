@@ -9,10 +9,9 @@ RULES = (
             SELECT k.key AS id, 'order' AS service, k.*, o.id AS found
             FROM "order".idempotency_keys k
             LEFT JOIN "order".orders o
-                   ON CASE WHEN k.route LIKE 'cancel %%'
-                           THEN o.id = (k.answer->>'id')::bigint AND o.status = 'CANCELLED'
-                           ELSE o.id = (k.answer->>'order_id')::bigint AND o.user_id = k.user_id
-                      END
+                   ON o.id = coalesce(k.answer->>'order_id', k.answer->>'id')::bigint
+                  AND CASE WHEN k.route LIKE 'cancel %%' THEN o.status = 'CANCELLED'
+                           ELSE o.user_id = k.user_id END
             UNION ALL
             SELECT k.key, 'payment', k.*, p.id
             FROM payment.idempotency_keys k
