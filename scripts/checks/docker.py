@@ -18,7 +18,7 @@ from .report import Report
 
 PROJECT = f"ecommerce-test-{zlib.crc32(str(REPO).encode()):08x}"  # one for each checkout
 ENV_FILE = ".env.example"
-LIMIT = 1500.0
+LIMIT = 900.0
 DOWN = ("down", "--volumes", "--remove-orphans")
 PORTS = (
     "HTTP_PORT",

@@ -21,7 +21,7 @@ from scripts.localstack.processes import WARDEN
 from scripts.localstack.services import PRELOAD
 
 ROOT = Path(__file__).resolve().parents[2]
-AT_MOST = 60.0
+AT_MOST = 20.0
 OF_SCRIPTS = ("httpx", "psutil")
 
 
