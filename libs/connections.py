@@ -2,9 +2,10 @@
 
 import select
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, ExceptionContext, event
+from sqlalchemy import Engine, ExceptionContext, event
 from sqlalchemy.exc import DisconnectionError
 
 _ERA = "era"
@@ -34,8 +35,9 @@ class ConnectionGuard:
         record.info[_ERA] = self._era
 
 
-def end_era(connection: Connection, error: BaseException | None) -> bool:
-    """Whether `error` says that this connection, and any of its time, is not to be used again.
+def end_era(info: MutableMapping[Any, Any], error: BaseException | None) -> bool:
+    """Whether `error` says that the connection of this `info`, and any of its time, is not to be
+    used again.
 
     Its prepared statements return other types since a migration: no new try on it, nor on one
     of the same age, would go better. Or the server takes no changes, as one that was the primary
@@ -43,7 +45,7 @@ def end_era(connection: Connection, error: BaseException | None) -> bool:
     """
     if not _is_of_the_past(error):
         return False
-    connection.info[_ERA].over = True
+    info[_ERA].over = True
     return True
 
 
@@ -54,7 +56,7 @@ def _is_of_the_past(error: BaseException | None) -> bool:
 
 def _give_up(context: ExceptionContext) -> None:
     connection = context.connection
-    if connection is not None and end_era(connection, context.original_exception):
+    if connection is not None and end_era(connection.info, context.original_exception):
         context.is_disconnect = True
 
 

@@ -1,8 +1,8 @@
 """The event consumer of a service: each event takes effect once, and none is lost or in the way.
 
-A batch is one transaction (claims, effects, events that follow from them) and one commit of
-offsets after it. When a batch fails, its records are taken one by one, so that a bad one ends in
-the dead-letter topic by itself and a transient fault loses no one's place.
+A batch is one transaction (claims, effects, events that follow from them); offsets are committed
+after it, several times a second. When a batch fails, its records are taken one by one, so that a
+bad one ends in the dead-letter topic by itself and a transient fault loses no one's place.
 """
 
 import asyncio
@@ -14,10 +14,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from .config import DatabaseSettings
-from .consumer_place import Membership, PlaceWatch, commit, count_lag, rewind
+from .consumer_place import Membership, Offsets, PlaceWatch, lag, measure, rewind
 from .database_errors import database_unavailable
 from .db import Database
 from .dead_letters import DeadLetters
@@ -30,14 +29,15 @@ from .logging import describe_error, fields, get_logger, request_id_var
 from .loops import Backoff, Loop
 from .metrics import EVENTS_CONSUMED
 from .outbox import Outbox
+from .unit_of_work import Transaction
 
 log = get_logger(__name__)
 
-Handler = Callable[[AsyncSession, Event[Any]], Awaitable[None]]
+Handler = Callable[[Transaction, Event[Any]], Awaitable[None]]
 Handlers = Mapping[type[EventData], Handler]
 
 _BATCH = 100
-_POLL_MS = 1000
+_POLL_SECONDS = 1.0
 _ASSIGNORS = (RangePartitionAssignor, RoundRobinPartitionAssignor)
 """By range all of an order's topics go to one member, so that members don't wait for each other's
 locks. Both, since a group whose members have none in common falls apart: replicas of before offer
@@ -85,38 +85,42 @@ class EventConsumer:
     async def run(self, loop: Loop) -> None:
         await ensure_topics(self._settings, self._topics)
         consumer = self._make_consumer()
-        membership = Membership(self._settings.kafka_session_timeout_ms / 1000)
+        offsets = Offsets(consumer)
+        membership = Membership(self._settings.kafka_session_timeout_ms / 1000, offsets)
         consumer.subscribe(self._topics, listener=membership)
         try:
             with loop.waiting():
                 async with asyncio.timeout(membership.limit):  # it waits for its first assignment
                     await consumer.start()
-            await self._consume(consumer, membership, loop)
+            await self._consume(consumer, membership, offsets, loop)
         finally:
+            await offsets.close()
             await close_client(consumer)
 
     async def _consume(
-        self, consumer: AIOKafkaConsumer, membership: Membership, loop: Loop
+        self, consumer: AIOKafkaConsumer, membership: Membership, offsets: Offsets, loop: Loop
     ) -> None:
         backoff, watch = Backoff(), PlaceWatch()
         while True:
             membership.check()
             with loop.waiting():
-                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
+                wait = int(1000 * offsets.wait(_POLL_SECONDS))
+                batches = await consumer.getmany(timeout_ms=wait, max_records=_BATCH)
             records = [record for batch in batches.values() for record in batch]
             try:
                 await self._take(records)
             except _TransientFault as fault:
                 rewind(consumer, records)
-                loop.held_up(str(fault), lag=await count_lag(consumer))
+                loop.held_up(str(fault), lag=lag(await measure(consumer)))
                 log.warning("waiting to take events", extra=fields(reason=str(fault)))
                 await loop.sleep(backoff.next())
                 continue
             backoff.reset()
-            await commit(consumer, records)
-            await watch.start_over_where_lost(consumer)
-            partitions = len(consumer.assignment())
-            loop.progressed(lag=await count_lag(consumer), partitions=partitions)
+            offsets.taken(records)
+            await offsets.commit_due()
+            distances = await measure(consumer)
+            watch.start_over_where_lost(consumer, distances)
+            loop.progressed(lag=lag(distances), partitions=len(consumer.assignment()))
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
         if not records:
@@ -169,13 +173,13 @@ class EventConsumer:
         """
         events, buried = self._sort(records)
         if events or buried:
-            async with self._database.transaction() as session:
-                new = await claim(session, self._inbox, events)
+            async with self._database.transaction() as transaction:
+                new = await claim(transaction, self._inbox, events)
                 for event in sorted(events.values(), key=lambda event: event.data.order_id):
                     if event.id in new:
-                        await self._handle(session, event)
+                        await self._handle(transaction, event)
                 for record, reason in buried:
-                    await self._add_letter(session, record, reason)
+                    await self._add_letter(transaction, record, reason)
             self._count(events, new)
 
     def _sort(
@@ -200,24 +204,25 @@ class EventConsumer:
         self._counted("ignored", ignored)
         return events, buried
 
-    async def _handle(self, session: AsyncSession, event: Event[EventData]) -> None:
+    async def _handle(self, transaction: Transaction, event: Event[EventData]) -> None:
         token = request_id_var.set(event.request_id)
         try:
-            await self._handlers[type(event.data)](session, event)
-            await session.flush()
+            await self._handlers[type(event.data)](transaction, event)
         finally:
             request_id_var.reset(token)
 
     async def _bury(self, record: ConsumerRecord, reason: str) -> None:
         try:
-            async with self._database.transaction() as session:
-                await self._add_letter(session, record, reason)
+            async with self._database.transaction() as transaction:
+                await self._add_letter(transaction, record, reason)
         except Exception as error:
             _raise_if_transient(error)
             raise
 
-    async def _add_letter(self, session: AsyncSession, record: ConsumerRecord, reason: str) -> None:
-        if await self._letters.add(session, record, reason):
+    async def _add_letter(
+        self, transaction: Transaction, record: ConsumerRecord, reason: str
+    ) -> None:
+        if await self._letters.add(transaction, record, reason):
             self._counted("dead_lettered", 1)
 
     def _count(self, events: Mapping[UUID, Event[EventData]], new: set[UUID]) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
@@ -12,7 +13,11 @@ from .logging import fields, get_logger
 
 log = get_logger(__name__)
 
+Distances = Mapping[TopicPartition, int]
+
 _COMMIT_LIMIT = 10.0
+_LAST_COMMIT_LIMIT = 2.0
+_COMMIT_EVERY = 0.2
 _SESSIONS_A_REBALANCE = 6
 
 
@@ -25,12 +30,14 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     another.
     """
 
-    def __init__(self, session_timeout: float) -> None:
+    def __init__(self, session_timeout: float, offsets: "Offsets") -> None:
         self.limit = _SESSIONS_A_REBALANCE * session_timeout
+        self._offsets = offsets
         self._since: float | None = time.monotonic()
 
     async def on_partitions_revoked(self, revoked: object) -> None:
         self._since = time.monotonic()
+        await self._offsets.close()
 
     async def on_partitions_assigned(self, assigned: object) -> None:
         self._since = None
@@ -49,23 +56,50 @@ def rewind(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> Non
             continue
 
 
-async def commit(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
-    """Later than the effects; when it fails, the inbox drops what comes again.
+class Offsets:
+    """Commits a place some time after the effects of all before it, for many batches at once.
 
-    Raises TimeoutError without an answer: a client that has lost its group for good (a broker that
-    came back without its memory) would go on for ever, each batch that long, and commit nothing.
+    What comes again after a crash in between, or a commit that failed, the inbox drops.
     """
-    if not records:
-        return
-    try:
-        async with asyncio.timeout(_COMMIT_LIMIT):
-            await consumer.commit(_next_offsets(records))
-    except KafkaError as error:
-        log.warning("offset commit failed", extra=fields(error=type(error).__name__))
 
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._due: dict[TopicPartition, int] = {}
+        self._due_at = 0.0
 
-def _next_offsets(records: Sequence[ConsumerRecord]) -> dict[TopicPartition, int]:
-    return {TopicPartition(r.topic, r.partition): r.offset + 1 for r in records}
+    def taken(self, records: Iterable[ConsumerRecord]) -> None:
+        """These have had their effect."""
+        if not self._due:
+            self._due_at = time.monotonic() + _COMMIT_EVERY
+        for record in records:
+            self._due[TopicPartition(record.topic, record.partition)] = record.offset + 1
+
+    def wait(self, longest: float) -> float:
+        """For how long nobody needs to call `commit_due`, in seconds, at most `longest`."""
+        return max(0.0, min(longest, self._due_at - time.monotonic())) if self._due else longest
+
+    async def commit_due(self) -> None:
+        """Raises TimeoutError without an answer: a client that has lost its group for good (a
+        broker that came back without its memory) would go on for ever, and commit nothing."""
+        if self._due and time.monotonic() >= self._due_at:
+            async with asyncio.timeout(_COMMIT_LIMIT):
+                await self._commit()
+
+    async def close(self) -> None:
+        """The last ones before the partitions go to another member, if there is an answer soon."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_COMMIT_LIMIT):
+                await self._commit()
+        self._due = {}
+
+    async def _commit(self) -> None:
+        due, self._due = self._due, {}
+        if not due:
+            return
+        try:
+            await self._consumer.commit(due)
+        except (KafkaError, IllegalStateError) as error:
+            log.warning("offset commit failed", extra=fields(error=type(error).__name__))
 
 
 class PlaceWatch:
@@ -79,8 +113,7 @@ class PlaceWatch:
     def __init__(self) -> None:
         self._suspects: set[TopicPartition] = set()
 
-    async def start_over_where_lost(self, consumer: AIOKafkaConsumer) -> None:
-        distances = await _measure(consumer)
+    def start_over_where_lost(self, consumer: AIOKafkaConsumer, distances: Distances) -> None:
         beyond = {partition for partition, distance in distances.items() if distance < 0}
         for partition in beyond & self._suspects:
             log.warning(
@@ -91,14 +124,14 @@ class PlaceWatch:
         self._suspects = beyond - self._suspects
 
 
-async def count_lag(consumer: AIOKafkaConsumer) -> int:
+def lag(distances: Distances) -> int:
     """Messages of our partitions that we have not taken yet, as of the last fetch."""
-    return sum(max(0, distance) for distance in (await _measure(consumer)).values())
+    return sum(max(0, distance) for distance in distances.values())
 
 
-async def _measure(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+async def measure(consumer: AIOKafkaConsumer) -> Distances:
     """How far each partition goes beyond our place, as far as that is known."""
-    distances = {}
+    distances: dict[TopicPartition, int] = {}
     try:
         async with asyncio.timeout(0.5):
             for partition in consumer.assignment():

@@ -1,13 +1,13 @@
 """The database: one engine a process, one transaction a unit of work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
-from sqlalchemy import DateTime, MetaData, event, func
+from sqlalchemy import DateTime, MetaData, func
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from .config import DatabaseSettings
 from .connections import ConnectionGuard
+from .unit_of_work import Statements, Transaction
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -57,7 +58,8 @@ def connection_options(settings: DatabaseSettings) -> dict[str, Any]:
 
 
 class Database:
-    """The pools of one process. Sessions expire nothing on commit, so no hidden I/O follows it."""
+    """The pools of one process, and four ways to use them: two that are cheap, for `libs.sql`'s
+    constant statements, and two for SQLAlchemy's objects and expressions."""
 
     def __init__(self, settings: DatabaseSettings, service: str) -> None:
         guard = ConnectionGuard()
@@ -69,41 +71,65 @@ class Database:
         self._readers = _make_engine(
             settings, service, guard, pool_size=max(1, readers), isolation_level="AUTOCOMMIT"
         )
-        self._sessions = async_sessionmaker(
-            self._engine, sync_session_class=_Session, expire_on_commit=False, autoflush=False
-        )
+        # Sessions expire nothing on commit, so no hidden I/O follows it.
+        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
         self._limit = settings.transaction_timeout
         self._listeners: dict[str, Callable[[], None]] = {}
 
     def on_commit(self, queue: str, wake: Callable[[], None]) -> None:
-        """Call `wake` after each commit of a transaction that said `enqueued(session, queue)`."""
+        """Call `wake` after each commit of a transaction that has this one in its `queues`."""
         self._listeners[queue] = wake
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A session that commits at the end of the block and rolls back on any error.
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Commits at the end of the block and rolls back on any error.
 
-        The connection is taken at the first query, so call other services before it.
+        The connection is taken at the first statement, so call other services before it.
         """
-        async with asyncio.timeout(self._limit), self._sessions() as session, session.begin():
-            yield session
-            await _act_last(session)
-        for queue in session.info.get(_QUEUES, ()):
+        async with asyncio.timeout(self._limit), _lent(Transaction(self._engine)) as transaction:
+            yield transaction
+            await transaction.commit()
+        for queue in transaction.queues:
             if wake := self._listeners.get(queue):
                 wake()
 
     @asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
-        """A connection whose statements are each a transaction: one round trip instead of three.
+    async def autocommit(self) -> AsyncIterator[Statements]:
+        """For statements that are each a transaction: one round trip instead of three.
 
         For reads, and for a change that is one statement and wakes nobody.
         """
+        async with asyncio.timeout(self._limit), _lent(Statements(self._readers)) as statements:
+            yield statements
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """Like `transaction`, for objects; it tells of no event."""
+        async with asyncio.timeout(self._limit), self._sessions() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def expressions(self) -> AsyncIterator[AsyncConnection]:
+        """Like `autocommit`, for expressions."""
         async with asyncio.timeout(self._limit), self._readers.connect() as connection:
             yield connection
 
     async def close(self) -> None:
         await self._engine.dispose()
         await self._readers.dispose()
+
+
+StatementsT = TypeVar("StatementsT", bound=Statements)
+
+
+@asynccontextmanager
+async def _lent(statements: StatementsT) -> AsyncIterator[StatementsT]:
+    failed = True
+    try:
+        yield statements
+        failed = False
+    finally:
+        await statements.release(failed=failed)
 
 
 def _make_engine(
@@ -122,71 +148,35 @@ def _make_engine(
     return engine
 
 
-_QUEUES = "queues"
-
-
-def enqueued(session: AsyncSession, queue: str) -> None:
-    """Say that this transaction adds work to `queue`, so that its loop wakes at the commit."""
-    session.info.setdefault(_QUEUES, set()).add(queue)
-
-
-_LAST_ACTS = "last acts"
-LastAct = Callable[[AsyncSession], Awaitable[None]]
-
-
-def before_commit(session: AsyncSession, act: LastAct) -> None:
-    """Have `act` run last in this transaction, once, however often it is asked for.
-
-    For locks that several events of one batch need: taken there together, in one order, they
-    can't make two transactions wait for each other. An act that is asked for again after it has
-    run, by another one, runs again. Call this before keeping what `act` is to do: in a savepoint
-    it raises, since rolling that back would not undo what is kept.
-    """
-    if session.in_nested_transaction():
-        raise RuntimeError("what a savepoint's rollback undoes would be done all the same")
-    session.info.setdefault(_LAST_ACTS, {})[act] = None
-
-
-async def _act_last(session: AsyncSession) -> None:
-    acts: dict[LastAct, None] = session.info.get(_LAST_ACTS, {})
-    while acts:
-        act = next(iter(acts))
-        del acts[act]
-        await act(session)
-
-
-class _Session(Session):
-    """Never commits past the acts that were to come before."""
-
-
-@event.listens_for(_Session, "before_commit")
-def _refuse_to_forget(session: Session) -> None:
-    if session.info.get(_LAST_ACTS) and not session.in_nested_transaction():
-        raise RuntimeError("a commit before this transaction's last acts")
-
-
 async def get_database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 
 
+async def get_transaction(request: Request) -> AsyncIterator[Transaction]:
+    async with (await get_database(request)).transaction() as transaction:
+        yield transaction
+
+
+async def get_reader(request: Request) -> AsyncIterator[Statements]:
+    async with (await get_database(request)).autocommit() as reader:
+        yield reader
+
+
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
-    database: Database = request.app.state.database
-    async with database.transaction() as session:
+    async with (await get_database(request)).session() as session:
         yield session
 
 
-async def get_reader(request: Request) -> AsyncIterator[AsyncConnection]:
-    database: Database = request.app.state.database
-    async with database.autocommit() as connection:
+async def get_expressions(request: Request) -> AsyncIterator[AsyncConnection]:
+    async with (await get_database(request)).expressions() as connection:
         yield connection
 
-
-Reader = AsyncSession | AsyncConnection
-"""What a use case takes that only reads columns."""
 
 DatabaseDep = Annotated[Database, Depends(get_database)]
 
 # scope="function": the commit comes before the response is sent, so a failed one is never a 2xx.
+TransactionDep = Annotated[Transaction, Depends(get_transaction, scope="function")]
+ReaderDep = Annotated[Statements, Depends(get_reader, scope="function")]
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
-ReaderDep = Annotated[AsyncConnection, Depends(get_reader, scope="function")]
+ExpressionsDep = Annotated[AsyncConnection, Depends(get_expressions, scope="function")]

@@ -4,12 +4,12 @@ import hashlib
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from aiokafka import ConsumerRecord
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from .inbox import InboxMixin, claim
 from .letter_format import CONSUMER, LETTER_ID, REASON, REPLAY, dead_letter_topic
 from .logging import fields, get_logger
 from .outbox import Outbox
+from .unit_of_work import Transaction
 
 log = get_logger(__name__)
 
@@ -24,16 +24,16 @@ class DeadLetters:
         self._inbox = inbox
         self._service = outbox.service
 
-    async def add(self, session: AsyncSession, record: ConsumerRecord, reason: str) -> bool:
+    async def add(self, transaction: Transaction, record: ConsumerRecord, reason: str) -> bool:
         """Once per consumer group, False when it is there already: the message's place is
         claimed, not its event's id, so that a replay of it can still take effect."""
         letter_id = _identity(record, self._service)
         words = _printable(reason)
         replay = _printable((dict(record.headers).get(REPLAY) or b"").decode(errors="replace"))
-        if not await claim(session, self._inbox, [letter_id]):
+        if not await claim(transaction, self._inbox, [letter_id]):
             return False
         self._outbox.add_message(
-            session,
+            transaction,
             letter_id,
             "dead-letter",
             dead_letter_topic(record.topic),

@@ -14,13 +14,14 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header
 from pydantic import BaseModel
-from sqlalchemy import BigInteger, ColumnElement, DateTime, LargeBinary, Text, func, select, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import BigInteger, DateTime, LargeBinary, Text, func
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .db import Database
 from .errors import Conflict, Invalid, Problem
+from .sql import fetch_one, run, table_name
+from .unit_of_work import Transaction
 
 RETENTION_SECONDS = 24 * 3600
 
@@ -98,19 +99,20 @@ async def answer_once(
 async def _find_answer(
     database: Database, table: type[IdempotencyMixin], request: RequestKey
 ) -> dict[str, Any] | None:
-    query = select(table.request_hash, table.answer).where(*_is(table, request))
-    async with database.transaction() as session:
-        row = (await session.execute(query)).one_or_none()
+    find = f"""SELECT request_hash, answer FROM {table_name(table)}
+        WHERE user_id = %(user_id)s AND route = %(route)s AND key = %(key)s"""  # noqa: S608
+    async with database.autocommit() as reader:
+        row = await fetch_one(reader, find, asdict(request))
     if row is None:
         return None
-    if row.request_hash != request.request_hash:
+    if row["request_hash"] != request.request_hash:
         raise KeyReused("This Idempotency-Key was used before with another body; send a new key.")
-    answer: dict[str, Any] | None = row.answer
+    answer: dict[str, Any] | None = row["answer"]
     return answer
 
 
 async def claim_key(
-    session: AsyncSession, table: type[IdempotencyMixin], request: RequestKey | None
+    transaction: Transaction, table: type[IdempotencyMixin], request: RequestKey | None
 ) -> None:
     """Claim the key for this transaction; waits for another that is claiming it.
 
@@ -119,13 +121,15 @@ async def claim_key(
     """
     if request is None:
         return
-    new = insert(table).values(**asdict(request)).on_conflict_do_nothing().returning(table.key)
-    if await session.scalar(new) is None:
+    claim = f"""INSERT INTO {table_name(table)} (user_id, route, key, request_hash)
+        VALUES (%(user_id)s, %(route)s, %(key)s, %(request_hash)s)
+        ON CONFLICT DO NOTHING"""  # noqa: S608
+    if not (await run(transaction, claim, asdict(request))).rowcount:
         raise KeyTaken("A request with this Idempotency-Key is being worked on; try again.")
 
 
 async def keep_answer(
-    session: AsyncSession,
+    transaction: Transaction,
     table: type[IdempotencyMixin],
     request: RequestKey | None,
     answer: BaseModel,
@@ -133,17 +137,9 @@ async def keep_answer(
     """Keep the answer with the key that this transaction has claimed."""
     if request is None:
         return
-    await session.execute(
-        update(table).where(*_is(table, request)).values(answer=answer.model_dump(mode="json"))
-    )
-
-
-def _is(table: type[IdempotencyMixin], request: RequestKey) -> tuple[ColumnElement[bool], ...]:
-    return (
-        table.user_id == request.user_id,
-        table.route == request.route,
-        table.key == request.key,
-    )
+    keep = f"""UPDATE {table_name(table)} SET answer = %(answer)s::jsonb
+        WHERE user_id = %(user_id)s AND route = %(route)s AND key = %(key)s"""  # noqa: S608
+    await run(transaction, keep, {**asdict(request), "answer": answer.model_dump_json()})
 
 
 async def _idempotency_key(

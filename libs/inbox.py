@@ -5,10 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import DateTime, func
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .sql import run, table_name
+from .unit_of_work import Transaction
 
 
 class InboxMixin:
@@ -23,7 +23,7 @@ class InboxMixin:
 
 
 async def claim(
-    session: AsyncSession, table: type[InboxMixin], event_ids: Iterable[UUID]
+    transaction: Transaction, table: type[InboxMixin], event_ids: Iterable[UUID]
 ) -> set[UUID]:
     """Claim the ids and return the ones that were new; the others have had their effect.
 
@@ -36,5 +36,5 @@ async def claim(
         return set()
     statement = f"""INSERT INTO {table_name(table)} (event_id) SELECT unnest(%s::uuid[])
         ON CONFLICT DO NOTHING RETURNING event_id"""
-    claimed = await run(session, statement, (ids,))
+    claimed = await run(transaction, statement, (ids,))
     return {event_id for (event_id,) in await claimed.fetchall()}

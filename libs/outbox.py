@@ -7,12 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Identity, Index, Integer, LargeBinary, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
-from .db import before_commit, enqueued
 from .events import EventData, encode
 from .sql import run, table_name
+from .unit_of_work import Transaction
 
 OUTBOX = "outbox"
 
@@ -65,15 +64,15 @@ class Outbox:
             SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[], %s::bytea[],
                                  %s::jsonb[])"""  # noqa: S608
 
-    def add(self, session: AsyncSession, data: EventData) -> None:
+    def add(self, transaction: Transaction, data: EventData) -> None:
         """Record `data` to be published once this transaction has committed."""
         event_id, value = encode(data, service=self.service)
         key = str(data.order_id).encode()
-        self.add_message(session, event_id, data.type, data.topic, key=key, value=value)
+        self.add_message(transaction, event_id, data.type, data.topic, key=key, value=value)
 
     def add_message(
         self,
-        session: AsyncSession,
+        transaction: Transaction,
         event_id: UUID,
         event_type: str,
         topic: str,
@@ -84,11 +83,11 @@ class Outbox:
     ) -> None:
         """Record a message as it is; for dead letters, which keep their original bytes."""
         row = (event_id, event_type, topic, key, value, json.dumps(headers or {}))
-        before_commit(session, self._insert)
-        session.info.setdefault(OUTBOX, []).append(row)
-        enqueued(session, OUTBOX)
+        transaction.pending.setdefault(OUTBOX, []).append(row)
+        transaction.before_commit(self._insert)
+        transaction.queues.add(OUTBOX)
 
-    async def _insert(self, session: AsyncSession) -> None:
+    async def _insert(self, transaction: Transaction) -> None:
         """All of the transaction's rows in one statement, which numbers them as they were added."""
-        columns = zip(*session.info.pop(OUTBOX), strict=True)
-        await run(session, self._statement, [list(column) for column in columns])
+        columns = zip(*transaction.pending.pop(OUTBOX), strict=True)
+        await run(transaction, self._statement, [list(column) for column in columns])

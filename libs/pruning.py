@@ -59,7 +59,7 @@ class Pruner:
     async def _prune(self, rule: _Rule) -> int:
         table = rule.key[0].class_
         old = select(*rule.key).where(rule.expired).limit(_BATCH).with_for_update(skip_locked=True)
-        async with self._database.transaction() as session:
+        async with self._database.session() as session:
             result = await session.execute(delete(table).where(_tuple(rule.key).in_(old)))
         return int(getattr(result, "rowcount", 0))
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from .app import ServiceContext
@@ -22,6 +21,7 @@ from .inbox import InboxMixin
 from .outbox import OUTBOX, Outbox
 from .pruning import Pruner
 from .relay import OutboxRelay
+from .sql import fetch_one
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,15 @@ class Tables:
 def _database_check(database: Database, schema: str, migrations: Path) -> Check:
     """The database answers and is migrated to the newest version that this code knows."""
     head = _newest_revision(migrations / "versions")
-    statement = text(f'SELECT version_num FROM "{schema}".alembic_version')  # noqa: S608
+    statement = f'SELECT version_num FROM "{schema}".alembic_version'  # noqa: S608
 
     async def run() -> None:
         try:
-            async with database.transaction() as session:
-                current = await session.scalar(statement)
+            async with database.autocommit() as reader:
+                current = await fetch_one(reader, statement)
         except ProgrammingError:
             raise NotReady(MIGRATIONS_PENDING) from None
-        if current != head:
+        if current is None or current["version_num"] != head:
             raise NotReady(MIGRATIONS_PENDING)
 
     return Check("database", run)

@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.config import DatabaseSettings
 from libs.consumer import EventConsumer, Handlers, _TransientFault
@@ -18,6 +17,7 @@ from libs.events import Event, OrderCancelled, PaymentSucceeded
 from libs.kafka import ensure_topics
 from libs.outbox import Outbox
 from libs.sql import fetch_all, run
+from libs.unit_of_work import Transaction
 from services.payment.app.models import InboxMessage, OutboxMessage
 from tests.support.database import Query
 from tests.support.databases import migrated_database, open_database
@@ -29,9 +29,9 @@ TOPICS = ["order.events", "payment.events"]
 _LOCKED = "SELECT id FROM locked WHERE id > %s ORDER BY id"
 
 
-async def _lock_slowly(session: AsyncSession, event: Event[Any]) -> None:
+async def _lock_slowly(transaction: Transaction, event: Event[Any]) -> None:
     lock = "INSERT INTO locked VALUES (%s) ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id"
-    await run(session, lock, (event.data.order_id,))
+    await run(transaction, lock, (event.data.order_id,))
     await asyncio.sleep(0.2)
 
 
@@ -142,7 +142,7 @@ async def test_an_order_whose_row_is_held_keeps_no_other_of_its_batch_waiting(
         with pytest.raises(_TransientFault):
             await member._take(batch)
         assert await _effects(database) == [12, 13]
-        await holder.rollback()
+        await run(holder, "ROLLBACK")
     await member._take(batch)
     assert await _effects(database) == [11, 12, 13]
 

@@ -9,51 +9,96 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError
 
 from libs import consumer_place, kafka
-from libs.consumer_place import Membership, commit
+from libs.consumer_place import Membership, Offsets
 from libs.kafka import close_client
 
 
 class Client:
     """An AIOKafkaConsumer's part that commits."""
 
-    def __init__(self, error: Exception | None) -> None:
+    def __init__(self, error: Exception | None = None, *, answers: bool = True) -> None:
         self.error = error
+        self.answers = answers
         self.asked: list[Any] = []
 
     async def commit(self, offsets: Any) -> None:
         self.asked.append(offsets)
         if self.error:
             raise self.error
-        await asyncio.Event().wait()
+        if not self.answers:
+            await asyncio.Event().wait()
 
 
-RECORD = ConsumerRecord("t", 0, 5, 0, 0, None, None, None, 0, 0, ())
+def _record(offset: int, partition: int = 0) -> ConsumerRecord:
+    return ConsumerRecord("t", partition, offset, 0, 0, None, None, None, 0, 0, ())
+
+
 NEXT = {TopicPartition("t", 0): 6}
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer_place, "_COMMIT_EVERY", 0)
+
+
+@pytest.mark.usefixtures("at_once")
 async def test_no_answer_ends_the_client_so_that_a_new_one_joins_the_group(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(consumer_place, "_COMMIT_LIMIT", 0.01)
-    client = Client(None)
+    client = Client(answers=False)
+    offsets = Offsets(client)
+    offsets.taken([_record(5)])
     with pytest.raises(TimeoutError):
-        await commit(client, [RECORD])
+        await offsets.commit_due()
     assert client.asked == [NEXT]
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_a_refusal_is_only_a_rebalance() -> None:
     client = Client(CommitFailedError())
-    await commit(client, [RECORD])
+    offsets = Offsets(client)
+    offsets.taken([_record(5)])
+    await offsets.commit_due()
     assert client.asked == [NEXT]
+
+
+async def test_several_batches_are_one_commit_and_the_last_ones_come_with_the_end() -> None:
+    client = Client()
+    offsets = Offsets(client)
+    for batch in ([_record(4), _record(7, 1)], [_record(5)]):
+        offsets.taken(batch)
+        await offsets.commit_due()
+    assert client.asked == []
+    assert 0 < offsets.wait(60) < 1
+    await offsets.close()
+    assert client.asked == [{TopicPartition("t", 0): 6, TopicPartition("t", 1): 8}]
+    await offsets.close()
+    assert len(client.asked) == 1
+    assert offsets.wait(60) == 60
+
+
+async def test_an_end_does_not_wait_for_a_coordinator_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consumer_place, "_LAST_COMMIT_LIMIT", 0.01)
+    offsets = Offsets(Client(answers=False))
+    offsets.taken([_record(5)])
+    async with asyncio.timeout(5):
+        await offsets.close()
 
 
 async def test_a_group_that_gives_no_assignment_ends_the_client() -> None:
-    membership = Membership(session_timeout=0)
+    client = Client()
+    offsets = Offsets(client)
+    membership = Membership(0, offsets)
     with pytest.raises(TimeoutError):
         membership.check()
     await membership.on_partitions_assigned(set())
     membership.check()
+    offsets.taken([_record(5)])
     await membership.on_partitions_revoked(set())
+    assert client.asked == [NEXT]
     with pytest.raises(TimeoutError):
         membership.check()
 

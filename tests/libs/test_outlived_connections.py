@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import text
@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from libs.config import DatabaseSettings
 from libs.consumer import EventConsumer, _TransientFault
 from libs.database_errors import database_unavailable
-from libs.db import Database, Reader
+from libs.db import Database
 from libs.errors import sqlstate
-from libs.sql import fetch_one, run
+from libs.sql import run
 from services.shipping.app.handlers import HANDLERS
 from services.shipping.app.models import InboxMessage, outbox
 from tests.support.database import Query, make_query
@@ -28,9 +28,9 @@ PREPARED_AFTER = 8
 """psycopg prepares a statement at its sixth time on a connection."""
 _READ = "SELECT name FROM things"
 
-Opened = Callable[[], AbstractAsyncContextManager[Reader]]
-Ask = Callable[[Reader, str], Awaitable[Any]]
-Act = Callable[[Reader], Awaitable[None]] | None
+Opened = Callable[[], AbstractAsyncContextManager[Any]]
+Ask = Callable[[Any, str], Awaitable[Any]]
+Act = Callable[[Any], Awaitable[None]] | None
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +48,34 @@ async def database(dsn: str) -> AsyncIterator[Database]:
         yield database
 
 
-async def _by_sqlalchemy(reader: Reader, statement: str) -> Any:
+class Way(NamedTuple):
+    """The kinds of unit that a statement can be sent in, and how."""
+
+    reading: str
+    changing: str
+    ask: Ask
+
+    def of(self, database: Database) -> tuple[Opened, Opened]:
+        return getattr(database, self.reading), getattr(database, self.changing)
+
+
+async def _by_sqlalchemy(reader: Any, statement: str) -> Any:
     return await reader.execute(text(statement))
 
 
-async def _connect(opened: Opened, number: int, act: Act = None) -> None:
+WAYS = [
+    pytest.param(Way("autocommit", "transaction", run), id="driver"),
+    pytest.param(Way("expressions", "session", _by_sqlalchemy), id="sqlalchemy"),
+]
+
+
+async def _connect(opened: Opened, ask: Ask, number: int, act: Act = None) -> None:
     """Have so many connections open at once, each of which does `act`."""
     start = asyncio.Barrier(number)
 
     async def one() -> None:
         async with opened() as reader:
-            await run(reader, "SELECT 1")
+            await ask(reader, "SELECT 1")
             await start.wait()
             if act:
                 await act(reader)
@@ -66,7 +83,7 @@ async def _connect(opened: Opened, number: int, act: Act = None) -> None:
     await asyncio.gather(*(one() for _ in range(number)))
 
 
-async def _prepare(ask: Ask, reader: Reader) -> None:
+async def _prepare(ask: Ask, reader: Any) -> None:
     for _ in range(PREPARED_AFTER):
         await ask(reader, _READ)
 
@@ -84,36 +101,36 @@ async def _count_refusals(opened: Opened, ask: Ask) -> int:
     return refused
 
 
-@pytest.mark.parametrize("ask", [fetch_one, _by_sqlalchemy], ids=["driver", "sqlalchemy"])
+@pytest.mark.parametrize("way", WAYS)
 async def test_a_widened_column_costs_one_statement_of_all_that_are_prepared(
-    database: Database, dsn: str, ask: Ask
+    database: Database, dsn: str, way: Way
 ) -> None:
-    ways = (database.autocommit, database.transaction)
-    for way in ways:
-        await _connect(way, POOL // 2, partial(_prepare, ask))
+    for opened in way.of(database):
+        await _connect(opened, way.ask, POOL // 2, partial(_prepare, way.ask))
     await make_query(dsn)("ALTER TABLE things ALTER name TYPE varchar(400)")
     try:
-        assert sum([await _count_refusals(way, ask) for way in ways]) == 1
+        assert sum([await _count_refusals(opened, way.ask) for opened in way.of(database)]) == 1
     finally:
         await make_query(dsn)("ALTER TABLE things ALTER name TYPE text")
 
 
-@pytest.mark.parametrize("ask", [run, _by_sqlalchemy], ids=["driver", "sqlalchemy"])
+@pytest.mark.parametrize("way", WAYS)
 async def test_a_server_that_takes_no_changes_any_more_is_connected_to_anew(
-    database: Database, ask: Ask
+    database: Database, way: Way
 ) -> None:
     """As behind a name that leads to another server after a failover."""
-    async with database.autocommit() as connection:
-        await ask(connection, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    opened, _ = way.of(database)
+    async with opened() as connection:
+        await way.ask(connection, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
     with pytest.raises(DBAPIError) as refused:
-        await _add(database, ask)
+        await _add(opened, way)
     assert database_unavailable(refused.value)
-    await _add(database, ask)
+    await _add(opened, way)
 
 
-async def _add(database: Database, ask: Ask) -> None:
-    async with database.autocommit() as connection:
-        await ask(connection, "INSERT INTO things VALUES ('y')")
+async def _add(opened: Opened, way: Way) -> None:
+    async with opened() as connection:
+        await way.ask(connection, "INSERT INTO things VALUES ('y')")
 
 
 async def test_another_unsupported_statement_is_still_our_own_fault(database: Database) -> None:
@@ -134,7 +151,7 @@ async def test_good_events_after_a_migration_take_effect_and_are_no_dead_letters
         consumer = EventConsumer(
             DatabaseSettings(), database, handlers=HANDLERS, outbox=outbox, inbox=InboxMessage
         )
-        await _connect(database.transaction, 2 * POOL)
+        await _connect(database.transaction, run, 2 * POOL)
         for number in range(2 * POOL * PREPARED_AFTER):
             await _take(consumer, number + 1)
         await own("ALTER TABLE shipping.shipments ALTER carrier TYPE varchar(100)")

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from libs.db import Reader
 from libs.sql import run
+from libs.unit_of_work import Statements
 from tests.support.database import Query
 from tests.support.databases import open_database
 
@@ -31,5 +31,5 @@ async def test_reads_and_transactions_together_take_no_more_than_the_pool_size(
         assert await query(_COUNT, name) == [(connections,)]
 
 
-async def _work(reader: Reader) -> None:
+async def _work(reader: Statements) -> None:
     await run(reader, "SELECT pg_sleep(0.05)")

@@ -1,9 +1,10 @@
 """Constant statements: their errors are SQLAlchemy's, and no odd connection is used again."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from libs.db import Database
 from libs.sql import fetch_one, run
@@ -65,3 +66,25 @@ async def test_statements_of_one_session_are_one_transaction(database: Database)
     async with database.transaction() as session:
         first = await fetch_one(session, "SELECT pg_current_xact_id()::text AS id")
         assert first == await fetch_one(session, "SELECT pg_current_xact_id()::text AS id")
+
+
+async def test_a_failed_statement_that_is_passed_over_is_no_commit(database: Database) -> None:
+    """Postgres would answer the COMMIT with a rollback, and without an error."""
+    with pytest.raises(RuntimeError, match="failed"):
+        await _pass_over(database, "SELECT 1 / 0")
+
+
+async def test_nothing_is_done_on_another_connection_after_one_is_lost(database: Database) -> None:
+    lose = "SELECT pg_terminate_backend(pg_backend_pid())"
+    with pytest.raises(RuntimeError, match="lost the connection"):
+        await _pass_over(database, lose)
+    with pytest.raises(RuntimeError, match="lost the connection"):
+        await _pass_over(database, lose, then="SELECT 1")
+
+
+async def _pass_over(database: Database, statement: str, then: str = "") -> None:
+    async with database.transaction() as transaction:
+        with suppress(DBAPIError):
+            await run(transaction, statement)
+        if then:
+            await run(transaction, then)

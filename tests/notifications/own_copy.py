@@ -48,11 +48,10 @@ class OwnCopy:
 
     async def post(self, *recipients: str, data: EventData | None = None) -> None:
         """Queue a mail to each, in one transaction and in this order."""
-        async with self.database.transaction() as session:
+        async with self.database.transaction() as transaction:
             for recipient in recipients:
                 what = data or make_event(PaymentSucceeded, email=recipient)
-                await queue_mail(session, Event(uuid4(), datetime.now(UTC), "", what))
-                await session.flush()
+                await queue_mail(transaction, Event(uuid4(), datetime.now(UTC), "", what))
 
     async def state(self, recipient: str) -> tuple[str, int, str | None, str | None]:
         """(status, attempts, failure, last_error)"""

@@ -41,6 +41,7 @@ class ServiceProcess:
         self.process = parent().fork(
             "uvicorn",
             *("app.main:app", "--port", str(self.port), "--root-path", f"/{self.name}"),
+            *("--http", "libs.http_protocol:Protocol"),
             cwd=ROOT / "services" / self.name,
             env={k: v for k, v in self.env.items() if not k.startswith("UVICORN_")},
         )

@@ -15,7 +15,7 @@ class Cleaner:
 
     async def run(self, loop: Loop) -> None:
         while True:
-            async with self._database.transaction() as session:
+            async with self._database.session() as session:
                 forgotten = await service.delete_expired(session, limit=_BATCH)
             loop.progressed()
             if forgotten < _BATCH:

@@ -42,7 +42,7 @@ async def register(
         _require_admin(request)
     async with passwords.turn():
         password_hash = await passwords.hash(wanted.password)
-    async with database.transaction() as session:
+    async with database.session() as session:
         user = await service.register(session, wanted, password_hash=password_hash)
         return UserRead.model_validate(user)
 
@@ -76,13 +76,13 @@ async def _log_in(
 ) -> TokenPair:
     """No connection is held while the password is hashed."""
     async with passwords.turn():
-        async with database.transaction() as session:
+        async with database.session() as session:
             user = await service.find_user(session, given.email)
         known = user.password_hash if user else None
         right, new_hash = await passwords.verify(given.password, known)
     if user is None or not right:
         raise WrongCredentials("The email or the password is wrong.")
-    async with database.transaction() as session:
+    async with database.session() as session:
         if new_hash:
             await service.change_hash(session, user, new_hash)
         return await service.start_session(session, settings, user)
@@ -92,7 +92,7 @@ async def _log_in(
 async def refresh(given: RefreshRequest, database: DatabaseDep, settings: SettingsDep) -> TokenPair:
     """A new pair; the old refresh token is dead, and using it again ends the session."""
     session_id, jti = read_refresh_token(settings, given.refresh_token)
-    async with database.transaction() as session:
+    async with database.session() as session:
         pair = await service.rotate(session, settings, session_id=session_id, jti=jti)
     if pair is None:
         raise RefreshTokenDead("This refresh token can't be used any more: log in again.")

@@ -8,10 +8,9 @@ Skipping it would leave goods held, or sold without leaving the stock, and nobod
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from libs.consumer import EventRefused, Handlers
 from libs.events import Event, OrderCancelled, OrderCreated, OrderPaid
+from libs.unit_of_work import Transaction
 
 from .exceptions import ReservationNotFound, ReservationOfAnotherOrder
 from .service import reservations
@@ -20,21 +19,21 @@ OrderEvent = OrderCreated | OrderPaid | OrderCancelled
 UseCase = Callable[..., Coroutine[Any, Any, None]]
 
 
-async def on_order_created(session: AsyncSession, event: Event[OrderCreated]) -> None:
-    await _call(reservations.assign_order, session, event.data)
+async def on_order_created(transaction: Transaction, event: Event[OrderCreated]) -> None:
+    await _call(reservations.assign_order, transaction, event.data)
 
 
-async def on_order_paid(session: AsyncSession, event: Event[OrderPaid]) -> None:
-    await _call(reservations.sell, session, event.data)
+async def on_order_paid(transaction: Transaction, event: Event[OrderPaid]) -> None:
+    await _call(reservations.sell, transaction, event.data)
 
 
-async def on_order_cancelled(session: AsyncSession, event: Event[OrderCancelled]) -> None:
-    await _call(reservations.cancel, session, event.data)
+async def on_order_cancelled(transaction: Transaction, event: Event[OrderCancelled]) -> None:
+    await _call(reservations.cancel, transaction, event.data)
 
 
-async def _call(use_case: UseCase, session: AsyncSession, data: OrderEvent) -> None:
+async def _call(use_case: UseCase, transaction: Transaction, data: OrderEvent) -> None:
     try:
-        await use_case(session, data.reservation_id, order_id=data.order_id)
+        await use_case(transaction, data.reservation_id, order_id=data.order_id)
     except (ReservationNotFound, ReservationOfAnotherOrder) as problem:
         raise EventRefused(problem.detail) from None
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from libs.db import ReaderDep, SessionDep
+from libs.db import ReaderDep, TransactionDep
 from libs.routing import service_router
 from libs.security import InternalKey
 
@@ -27,13 +27,13 @@ async def list_summaries(ids: SummaryIds, reader: ReaderDep) -> ProductSummaries
 
 
 @router.post("/reservations", status_code=201)
-async def reserve(wanted: ReservationCreate, session: SessionDep) -> ReservationRead:
+async def reserve(wanted: ReservationCreate, transaction: TransactionDep) -> ReservationRead:
     """Hold goods for an order to come: all of them or none."""
-    return await reservations.reserve(session, wanted)
+    return await reservations.reserve(transaction, wanted)
 
 
 @router.post("/reservations/{reservation_id}/release")
-async def release(reservation_id: UUID, session: SessionDep) -> ReservationStatusRead:
+async def release(reservation_id: UUID, transaction: TransactionDep) -> ReservationStatusRead:
     """Let go of goods for which no order came; one that has an order stays as it is."""
-    reservation = await reservations.release(session, reservation_id)
+    reservation = await reservations.release(transaction, reservation_id)
     return ReservationStatusRead(status=reservation.status)

@@ -31,7 +31,7 @@ class Sweeper:
 
     async def _sweep(self, loop: Loop) -> bool:
         """Settle a batch; True when there may be more to do at once."""
-        async with self._database.transaction() as session:
+        async with self._database.session() as session:
             orphans = await reservations.list_orphans(session, ttl=self._ttl, limit=_BATCH)
         settled = 0
         try:
@@ -47,8 +47,8 @@ class Sweeper:
 
     async def _settle(self, reservation_id: UUID) -> None:
         order_id = await self._orders.claim(reservation_id)
-        async with self._database.transaction() as session:
+        async with self._database.transaction() as transaction:
             if order_id is None:
-                await reservations.release(session, reservation_id)
+                await reservations.release(transaction, reservation_id)
             else:
-                await reservations.assign_order(session, reservation_id, order_id=order_id)
+                await reservations.assign_order(transaction, reservation_id, order_id=order_id)

@@ -1,21 +1,15 @@
 """The rows of the mail queue: taken by lease, and the statements that settle them."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, and_, func, literal, select, update
-
-from libs.db import Reader
-from libs.sql import fetch_all, run
+from libs.sql import fetch_all, fetch_one, run
+from libs.unit_of_work import Statements
 
 from .layout import clean
-from .models import Mail, MailStatus
+from .models import Mail
 
 _LONGEST_REASON = 500
-# In the statement's text: with a parameter no prepared plan can use the index of queued ones.
-_QUEUED = literal(MailStatus.QUEUED, literal_execute=True)
-
 # MATERIALIZED, so that the limit and the locks hold once, whatever the plan.
 _TAKE = """
 WITH due AS MATERIALIZED (
@@ -30,64 +24,63 @@ RETURNING id, event_id, type, recipient AS "to", subject, plain, html, dated, at
 _MARK_SENT = """
 UPDATE notifications.mails
 SET status = 'SENT', sent_at = now(), leased_until = NULL, attempts = attempts + 1
-WHERE id = ANY(%s) AND status = 'QUEUED'"""
+WHERE id = ANY(%(ids)s) AND status = 'QUEUED'"""
+# Only while the lease holds: after it, the next holder has the word.
+_OURS = "WHERE id = ANY(%(ids)s) AND status = 'QUEUED' AND leased_until = ANY(%(lease)s)"
+_GIVE_BACK = f"UPDATE notifications.mails SET leased_until = NULL {_OURS}"  # noqa: S608
+_MARK_FAILED = f"""
+UPDATE notifications.mails
+SET status = 'FAILED', failure = %(reason)s, leased_until = NULL, attempts = attempts + 1
+{_OURS}"""  # noqa: S608
+_PUT_OFF = f"""
+UPDATE notifications.mails
+SET next_attempt_at = now() + make_interval(secs => %(seconds)s), last_error = %(reason)s,
+    unconfirmed = unconfirmed + %(unconfirmed)s, leased_until = NULL, attempts = attempts + 1
+{_OURS}"""  # noqa: S608
+_COUNT_QUEUED = "SELECT count(*) AS queued FROM notifications.mails WHERE status = 'QUEUED'"
 
-Settlement = Callable[[Reader], Awaitable[object]]
+Settlement = Callable[[Statements], Awaitable[object]]
 """One statement that writes what became of mails at an attempt."""
 
 
-async def take(session: Reader, *, limit: int, lease: float) -> list[Mail]:
+async def take(statements: Statements, *, limit: int, lease: float) -> list[Mail]:
     """The oldest mails that are due, ours alone for `lease` seconds."""
-    taken = await fetch_all(session, _TAKE, {"limit": limit, "lease": lease})
+    taken = await fetch_all(statements, _TAKE, {"limit": limit, "lease": lease})
     return sorted((Mail(**mail) for mail in taken), key=lambda mail: mail.id)
 
 
-async def count_queued(session: Reader) -> int:
-    waiting = select(func.count()).select_from(Mail).where(Mail.status == _QUEUED)
-    return await session.scalar(waiting) or 0
+async def count_queued(statements: Statements) -> int:
+    found = await fetch_one(statements, _COUNT_QUEUED)
+    return found["queued"] if found else 0
 
 
 def give_back(mails: Sequence[Mail]) -> Settlement:
     """Untouched: they keep their place and their attempts."""
-    return _written(update(Mail).where(_ours(mails)).values(leased_until=None))
+    lease = {mail.leased_until for mail in mails}
+    return _written(_GIVE_BACK, {"ids": [mail.id for mail in mails], "lease": list(lease)})
 
 
 def mark_sent(mails: Sequence[Mail]) -> Settlement:
     """These are out, whoever holds the lease by now."""
-    ids = [mail.id for mail in mails]
-    return lambda session: run(session, _MARK_SENT, (ids,))
+    return _written(_MARK_SENT, {"ids": [mail.id for mail in mails]})
 
 
 def mark_failed(mail: Mail, *, reason: str) -> Settlement:
-    return _settled(mail, status=MailStatus.FAILED, failure=_short(reason))
+    return _written(_MARK_FAILED, _ours(mail) | {"reason": _short(reason)})
 
 
 def put_off(mail: Mail, *, reason: str, seconds: float, unconfirmed: bool) -> Settlement:
     """Try again in `seconds`; the others go on meanwhile."""
-    return _settled(
-        mail,
-        next_attempt_at=func.now() + timedelta(seconds=seconds),
-        unconfirmed=Mail.unconfirmed + int(unconfirmed),
-        last_error=_short(reason),
-    )
+    wait = {"reason": _short(reason), "seconds": seconds, "unconfirmed": int(unconfirmed)}
+    return _written(_PUT_OFF, _ours(mail) | wait)
 
 
-def _settled(mail: Mail, **values: Any) -> Settlement:
-    settled = update(Mail).where(_ours([mail]))
-    return _written(settled.values(leased_until=None, attempts=Mail.attempts + 1, **values))
+def _ours(mail: Mail) -> dict[str, Any]:
+    return {"ids": [mail.id], "lease": [mail.leased_until]}
 
 
-def _written(statement: Update) -> Settlement:
-    return lambda session: session.execute(statement)
-
-
-def _ours(mails: Sequence[Mail]) -> ColumnElement[bool]:
-    """Only while the lease holds: after it, the next holder has the word."""
-    return and_(
-        Mail.id.in_([mail.id for mail in mails]),
-        Mail.status == _QUEUED,
-        Mail.leased_until.in_({mail.leased_until for mail in mails}),
-    )
+def _written(statement: str, values: Mapping[str, Any]) -> Settlement:
+    return lambda statements: run(statements, statement, values)
 
 
 def _short(reason: str) -> str:

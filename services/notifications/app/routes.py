@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from libs.db import ReaderDep
+from libs.db import ExpressionsDep
 from libs.pagination import Page, Paging
 from libs.routing import service_router
 from libs.security import User
@@ -19,7 +19,7 @@ router = service_router(prefix="/v1/notifications", tags=["notifications"])
 @router.get("")
 async def list_notifications(
     viewer: User,
-    reader: ReaderDep,
+    reader: ExpressionsDep,
     paging: Paging,
     status: Annotated[MailStatus | None, Query()] = None,
 ) -> Page[NotificationRead]:

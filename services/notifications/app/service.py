@@ -4,13 +4,13 @@ from datetime import UTC
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.db import Reader, before_commit, enqueued
 from libs.events import Event
 from libs.pagination import PageRequest
 from libs.security import Principal
 from libs.sql import run
+from libs.unit_of_work import Transaction
 
 from .layout import render_html, render_text
 from .models import MAILS, Mail, MailStatus
@@ -36,7 +36,7 @@ SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::tex
                      %s::text[], %s::text[], %s::timestamptz[])"""
 
 
-async def queue_mail(session: AsyncSession, event: Event[Any]) -> None:
+async def queue_mail(transaction: Transaction, event: Event[Any]) -> None:
     """Queue the one mail of an event; what it says is settled here."""
     letter = TEMPLATES[type(event.data)](event.data)
     mail = (
@@ -50,19 +50,19 @@ async def queue_mail(session: AsyncSession, event: Event[Any]) -> None:
         render_html(letter),
         event.time.astimezone(UTC),
     )
-    before_commit(session, _insert)
-    session.info.setdefault(MAILS, []).append(mail)
-    enqueued(session, MAILS)
+    transaction.pending.setdefault(MAILS, []).append(mail)
+    transaction.before_commit(_insert)
+    transaction.queues.add(MAILS)
 
 
-async def _insert(session: AsyncSession) -> None:
+async def _insert(transaction: Transaction) -> None:
     """The mails of a batch of events, in one statement."""
-    columns = zip(*session.info.pop(MAILS), strict=True)
-    await run(session, _INSERT, [list(column) for column in columns])
+    columns = zip(*transaction.pending.pop(MAILS), strict=True)
+    await run(transaction, _INSERT, [list(column) for column in columns])
 
 
 async def list_mails(
-    reader: Reader, viewer: Principal, paging: PageRequest, *, status: MailStatus | None
+    reader: AsyncConnection, viewer: Principal, paging: PageRequest, *, status: MailStatus | None
 ) -> tuple[list[NotificationRead], int]:
     """A page, newest first, and how many there are; only an admin sees those of others."""
     chosen = [] if viewer.is_admin else [Mail.user_id == viewer.user_id]

@@ -32,7 +32,7 @@ async def cancel(
     """
 
     async def act() -> OrderRead:
-        async with database.transaction() as session:
+        async with database.session() as session:
             order = await service.get_order(session, order_id, viewer)
         if not order.is_cancellable:
             raise _not_cancellable(order)
@@ -46,13 +46,13 @@ async def cancel(
 async def _cancel_agreed(
     database: Database, order_id: int, reason: str, request: RequestKey | None = None
 ) -> OrderRead:
-    async with database.transaction() as session:
-        await claim_key(session, IdempotencyKey, request)
-        order = await service.cancel_order(session, order_id, reason=reason)
+    async with database.transaction() as transaction:
+        await claim_key(transaction, IdempotencyKey, request)
+        order = await service.cancel_order(transaction, order_id, reason=reason)
         if order.status != OrderStatus.CANCELLED:
             raise _not_cancellable(order)
         answer = OrderRead.model_validate(order)
-        await keep_answer(session, IdempotencyKey, request, answer)
+        await keep_answer(transaction, IdempotencyKey, request, answer)
     return answer
 
 
@@ -89,7 +89,7 @@ class Expiry:
         loop.progressed(paid_unheard=paid)
 
     async def _list_unpaid(self, *, after: Order | None) -> list[Order]:
-        async with self._database.transaction() as session:
+        async with self._database.session() as session:
             return await service.list_unpaid(session, ttl=self._ttl, after=after, limit=_BATCH)
 
     async def _expire(self, order: Order) -> bool:

@@ -79,9 +79,9 @@ class Checkout:
         """An earlier order's answer, kept under this request's key too."""
         if before is None:
             raise CartEmpty("The cart is empty; add something to it first.")
-        async with self._database.transaction() as session:
-            await claim_key(session, IdempotencyKey, self._request)
-            await keep_answer(session, IdempotencyKey, self._request, before)
+        async with self._database.transaction() as transaction:
+            await claim_key(transaction, IdempotencyKey, self._request)
+            await keep_answer(transaction, IdempotencyKey, self._request, before)
         return before
 
     async def _buy(self, cart: CartContent, token: str) -> CheckoutRead:
@@ -99,9 +99,10 @@ class Checkout:
             return await self._clients.catalog.reserve(token, cart.items)
         except GoodsUnavailable:
             # The last ones may be held by this very cart's order.
-            async with self._database.transaction() as session:
-                if order := await service.find_order_by_token(session, token):
-                    raise CartAlreadyCheckedOut(order.id) from None
+            async with self._database.autocommit() as reader:
+                before = await service.find_order_by_token(reader, token)
+            if before is not None:
+                raise CartAlreadyCheckedOut(before) from None
             raise
 
     async def _place(self, reservation: Reservation, token: str) -> tuple[Order, CheckoutRead]:
@@ -111,15 +112,15 @@ class Checkout:
         purchase = service.Purchase(
             self._customer, self._address, token, reservation, currencies.pop()
         )
-        async with self._database.transaction() as session:
-            await claim_key(session, IdempotencyKey, self._request)
-            order = await service.place_order(session, purchase)
+        async with self._database.transaction() as transaction:
+            await claim_key(transaction, IdempotencyKey, self._request)
+            order = await service.place_order(transaction, purchase)
             items = [
                 OrderItemRead.model_validate(line, from_attributes=True)
                 for line in reservation.items
             ]
             answer = _answer(order, items)
-            await keep_answer(session, IdempotencyKey, self._request, answer)
+            await keep_answer(transaction, IdempotencyKey, self._request, answer)
         return order, answer
 
     async def _follow_up(self, order: Order, token: str, bought: list[CartLine]) -> None:
@@ -141,7 +142,7 @@ class Checkout:
     ) -> tuple[CheckoutRead | None, CartContent]:
         """(An earlier order's answer, the cart without what it bought.) None when that order was
         cancelled: the cart still shows its goods, and now holds them under a new token."""
-        async with self._database.transaction() as session:
+        async with self._database.session() as session:
             order = await service.get_order(session, order_id, self._customer)
         cancelled = order.status == OrderStatus.CANCELLED
         items = [OrderItemRead.model_validate(item) for item in order.items]
@@ -154,8 +155,8 @@ class Checkout:
     async def _give_back(self, reservation_id: UUID) -> None:
         """Release what no order will use; when this fails, Catalog's sweeper does it."""
         try:
-            async with self._database.transaction() as session:
-                order_id = await service.claim_reservation(session, reservation_id)
+            async with self._database.autocommit() as statements:
+                order_id = await service.claim_reservation(statements, reservation_id)
             if order_id is None:
                 await self._clients.catalog.release(reservation_id)
         except (DependencyUnavailable, Conflict):

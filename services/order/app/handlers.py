@@ -1,7 +1,5 @@
 """Events that Order reacts to: payments, and what becomes of the shipment."""
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from libs.consumer import Handlers
 from libs.events import (
     Event,
@@ -10,25 +8,28 @@ from libs.events import (
     ShippingDispatched,
     ShippingReady,
 )
+from libs.unit_of_work import Transaction
 
 from . import service
 
 
 async def on_payment(
-    session: AsyncSession, event: Event[PaymentSucceeded] | Event[ShippingReady]
+    transaction: Transaction, event: Event[PaymentSucceeded] | Event[ShippingReady]
 ) -> None:
     """A shipment is ready only when its order is paid, so either event tells of the payment."""
-    await service.mark_paid(session, event.data.order_id)
+    await service.mark_paid(transaction, event.data.order_id)
 
 
-async def on_shipping_dispatched(session: AsyncSession, event: Event[ShippingDispatched]) -> None:
-    await service.mark_shipped(session, event.data.order_id)
+async def on_shipping_dispatched(
+    transaction: Transaction, event: Event[ShippingDispatched]
+) -> None:
+    await service.mark_shipped(transaction, event.data.order_id)
 
 
-async def on_shipping_cancelled(session: AsyncSession, event: Event[ShippingCancelled]) -> None:
+async def on_shipping_cancelled(transaction: Transaction, event: Event[ShippingCancelled]) -> None:
     """Finishes a cancellation whose Order died after it had asked Shipping."""
     reason = event.data.reason or "shipment cancelled"
-    await service.cancel_order(session, event.data.order_id, reason=reason)
+    await service.cancel_order(transaction, event.data.order_id, reason=reason)
 
 
 HANDLERS: Handlers = {

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from libs.db import ReaderDep, SessionDep
+from libs.db import ReaderDep
 from libs.routing import service_router
 from libs.security import InternalKey
 from libs.types import PathId
@@ -20,6 +20,6 @@ async def get_order_summary(order_id: PathId, reader: ReaderDep) -> OrderSummary
 
 
 @router.post("/reservations/{reservation_id}/claim")
-async def claim_reservation(reservation_id: UUID, session: SessionDep) -> ClaimRead:
+async def claim_reservation(reservation_id: UUID, statements: ReaderDep) -> ClaimRead:
     """Which order a reservation belongs to; null is a promise that none will come."""
-    return ClaimRead(order_id=await service.claim_reservation(session, reservation_id))
+    return ClaimRead(order_id=await service.claim_reservation(statements, reservation_id))

@@ -5,28 +5,28 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 from sqlalchemy import func, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from libs.db import Reader
 from libs.events import Address, OrderCancelled, OrderCreated, OrderLine, OrderPaid
 from libs.pagination import PageRequest
 from libs.security import Principal
-from libs.sql import fetch_all, fetch_one, run
+from libs.sql import fetch_one, run
+from libs.unit_of_work import Statements, Transaction
 
 from .clients import Reservation
 from .exceptions import CartAlreadyCheckedOut, CheckoutExpired, OrderNotFound
-from .models import Order, OrderItem, OrderStatus, ReservationClaim, outbox
+from .models import Order, OrderItem, OrderStatus, outbox
 from .schemas import ShippingAddress
 
 # In the statement's text: with a parameter no prepared plan can use the index of unpaid ones.
 _CREATED = literal(OrderStatus.CREATED, literal_execute=True)
 _COLUMNS = ", ".join(Order.__table__.columns.keys())
-_LOCK = f'SELECT {_COLUMNS} FROM "order".orders WHERE id = %s FOR UPDATE'  # noqa: S608
-_ITEMS = """
-SELECT order_id, product_id, title, qty, unit_price_cents FROM "order".order_items
-WHERE order_id = %s ORDER BY product_id"""
+_LOCK = f"""
+SELECT {_COLUMNS},
+       (SELECT json_agg(to_json(item) ORDER BY product_id) FROM "order".order_items item
+        WHERE order_id = orders.id) AS items
+FROM "order".orders WHERE id = %s FOR UPDATE"""  # noqa: S608
 _SUMMARY = """
 SELECT id, user_id, email, status, total_cents, currency FROM "order".orders WHERE id = %s"""
 _SAVE = """
@@ -55,6 +55,13 @@ items AS (
                         %(prices)s::bigint[]) AS line)
 SELECT id, EXISTS (SELECT FROM bound) AS bound FROM placed"""
 
+# The update that changes nothing makes the row that is there come back.
+_CLAIM = """
+INSERT INTO "order".reservation_claims (reservation_id) VALUES (%s)
+ON CONFLICT (reservation_id) DO UPDATE SET reservation_id = excluded.reservation_id
+RETURNING order_id"""
+_OF_CART = 'SELECT id FROM "order".orders WHERE checkout_token = %s'
+
 
 @dataclass(frozen=True)
 class Purchase:
@@ -71,12 +78,12 @@ class Purchase:
         return sum(line.qty * line.unit_price_cents for line in self.reservation.items)
 
 
-async def place_order(session: AsyncSession, purchase: Purchase) -> Order:
+async def place_order(transaction: Transaction, purchase: Purchase) -> Order:
     """Raises CartAlreadyCheckedOut when the cart's token has its order already, and
     CheckoutExpired when Catalog was told that no order comes with this reservation."""
-    order = await _insert_order(session, purchase)
+    order = await _insert_order(transaction, purchase)
     outbox.add(
-        session,
+        transaction,
         OrderCreated(
             order_id=order.id,
             user_id=order.user_id,
@@ -94,7 +101,7 @@ async def place_order(session: AsyncSession, purchase: Purchase) -> Order:
     return order
 
 
-async def _insert_order(session: AsyncSession, purchase: Purchase) -> Order:
+async def _insert_order(transaction: Transaction, purchase: Purchase) -> Order:
     lines = purchase.reservation.items
     new = {
         "user_id": purchase.customer.user_id,
@@ -112,73 +119,66 @@ async def _insert_order(session: AsyncSession, purchase: Purchase) -> Order:
         "quantities": [line.qty for line in lines],
         "prices": [line.unit_price_cents for line in lines],
     }
-    placed = await fetch_one(session, _PLACE, new | items)
+    placed = await fetch_one(transaction, _PLACE, new | items)
     if placed is None:
-        before = await find_order_by_token(session, purchase.checkout_token)
+        before = await find_order_by_token(transaction, purchase.checkout_token)
         if before is None:
             raise CheckoutExpired("The checkout took too long; check out again.")
-        raise CartAlreadyCheckedOut(before.id)
+        raise CartAlreadyCheckedOut(before)
     if not placed["bound"]:
         raise CheckoutExpired("The checkout took too long; check out again.")
     return Order(id=placed["id"], **new)
 
 
-async def claim_reservation(session: AsyncSession, reservation_id: UUID) -> int | None:
+async def claim_reservation(statements: Statements, reservation_id: UUID) -> int | None:
     """The order of a reservation; None binds us: no order with it can come any more."""
-    claim = insert(ReservationClaim).values(reservation_id=reservation_id)
-    # The update that changes nothing makes the row that is there come back.
-    known = claim.on_conflict_do_update(
-        index_elements=[ReservationClaim.reservation_id],
-        set_={"reservation_id": claim.excluded.reservation_id},
-    ).returning(ReservationClaim.order_id)
-    return await session.scalar(known)
+    known = await fetch_one(statements, _CLAIM, (reservation_id,))
+    assert known is not None
+    order_id: int | None = known["order_id"]
+    return order_id
 
 
-async def mark_paid(session: AsyncSession, order_id: int) -> None:
+async def mark_paid(transaction: Transaction, order_id: int) -> None:
     """Paid orders let their goods leave the stock; a cancelled one stays cancelled."""
-    order = await _lock_order(session, order_id)
+    order = await _lock_order(transaction, order_id)
     if order.mark_paid():
-        await _save(session, order)
-        emit_paid(session, order, await _load_items(session, order))
+        await _save(transaction, order)
+        emit_paid(transaction, order)
 
 
-async def mark_shipped(session: AsyncSession, order_id: int) -> None:
+async def mark_shipped(transaction: Transaction, order_id: int) -> None:
     """Goods leave only when they are paid for, whichever event told of it first."""
-    order = await _lock_order(session, order_id)
+    order = await _lock_order(transaction, order_id)
     if order.mark_paid():
-        emit_paid(session, order, await _load_items(session, order))
+        emit_paid(transaction, order)
     if order.mark_shipped():
-        await _save(session, order)
+        await _save(transaction, order)
 
 
-async def cancel_order(session: AsyncSession, order_id: int, *, reason: str) -> Order:
+async def cancel_order(transaction: Transaction, order_id: int, *, reason: str) -> Order:
     """Cancel, once Shipping has agreed; nothing happens to an order that is cancelled already."""
-    order = await _lock_order(session, order_id)
-    order.items = await _load_items(session, order)
+    order = await _lock_order(transaction, order_id)
     if order.cancel(reason):
-        await _save(session, order)
-        emit_cancelled(session, order, reason)
+        await _save(transaction, order)
+        emit_cancelled(transaction, order, reason)
     return order
 
 
-async def _lock_order(session: AsyncSession, order_id: int) -> Order:
-    """The order without its items, locked until the transaction's end. Raises OrderNotFound."""
-    found = await fetch_one(session, _LOCK, (order_id,))
+async def _lock_order(transaction: Transaction, order_id: int) -> Order:
+    """The order with its items, locked until the transaction's end. Raises OrderNotFound."""
+    found = await fetch_one(transaction, _LOCK, (order_id,))
     if found is None:
         raise OrderNotFound(f"There is no order {order_id}.")
-    return Order(**found)
+    items = [OrderItem(**item) for item in found.pop("items")]
+    return Order(**found, items=items)
 
 
-async def _load_items(session: AsyncSession, order: Order) -> list[OrderItem]:
-    return [OrderItem(**item) for item in await fetch_all(session, _ITEMS, (order.id,))]
-
-
-async def _save(session: AsyncSession, order: Order) -> None:
+async def _save(transaction: Transaction, order: Order) -> None:
     changing = (order.status, order.paid_at, order.shipped_at, order.cancelled_at)
-    await run(session, _SAVE, (*changing, order.cancel_reason, order.id))
+    await run(transaction, _SAVE, (*changing, order.cancel_reason, order.id))
 
 
-async def get_summary(reader: Reader, order_id: int) -> DictRow:
+async def get_summary(reader: Statements, order_id: int) -> DictRow:
     """Raises OrderNotFound."""
     found = await fetch_one(reader, _SUMMARY, (order_id,))
     if found is None:
@@ -209,9 +209,10 @@ async def list_orders(
     return list(orders), total or 0
 
 
-async def find_order_by_token(session: AsyncSession, checkout_token: str) -> Order | None:
-    query = select(Order).where(Order.checkout_token == checkout_token)
-    return await session.scalar(query.options(selectinload(Order.items)))
+async def find_order_by_token(reader: Statements, checkout_token: str) -> int | None:
+    """The id of the order that a cart's token has got."""
+    found = await fetch_one(reader, _OF_CART, (checkout_token,))
+    return found["id"] if found else None
 
 
 async def list_unpaid(
@@ -226,22 +227,22 @@ async def list_unpaid(
     return list(await session.scalars(query.order_by(Order.created_at, Order.id).limit(limit)))
 
 
-def emit_paid(session: AsyncSession, order: Order, items: list[OrderItem]) -> None:
+def emit_paid(transaction: Transaction, order: Order) -> None:
     outbox.add(
-        session,
+        transaction,
         OrderPaid(
             order_id=order.id,
             user_id=order.user_id,
             email=order.email,
             reservation_id=order.reservation_id,
-            items=_lines(items),
+            items=_lines(order.items),
         ),
     )
 
 
-def emit_cancelled(session: AsyncSession, order: Order, reason: str) -> None:
+def emit_cancelled(transaction: Transaction, order: Order, reason: str) -> None:
     outbox.add(
-        session,
+        transaction,
         OrderCancelled(
             order_id=order.id,
             user_id=order.user_id,

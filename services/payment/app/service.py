@@ -9,7 +9,8 @@ from libs.db import Database
 from libs.events import PaymentEvent, PaymentFailed, PaymentRefunded, PaymentSucceeded
 from libs.idempotency import RequestKey, answer_once, claim_key, keep_answer
 from libs.security import Principal
-from libs.sql import fetch_one
+from libs.sql import fetch_one, run
+from libs.unit_of_work import Transaction
 
 from .clients import OrderClient, OrderSummary
 from .exceptions import AmountMismatch, OrderAlreadyPaid, OrderIsCancelled, OrderNotFound
@@ -29,6 +30,10 @@ SELECT %(order_id)s, %(user_id)s, %(email)s, %(status)s, %(amount_cents)s, %(cur
 WHERE NOT EXISTS (SELECT FROM payment.payments
                   WHERE order_id = %(order_id)s AND status <> 'FAILED')
 RETURNING id, created_at"""
+_COLUMNS = ", ".join(Payment.__table__.columns.keys())
+_SUCCESS = f"""
+SELECT {_COLUMNS} FROM payment.payments WHERE order_id = %s AND status <> 'FAILED'"""  # noqa: S608
+_SAVE = "UPDATE payment.payments SET status = %s, refunded_at = %s WHERE id = %s"
 
 _EVENTS: dict[PaymentStatus, type[PaymentEvent]] = {
     PaymentStatus.SUCCEEDED: PaymentSucceeded,
@@ -66,21 +71,21 @@ async def pay(
     async def act() -> PaymentRead:
         order = await orders.get_order(wanted.order_id)
         check_payable(order, wanted, payer)
-        async with database.transaction() as session:
-            await claim_key(session, IdempotencyKey, request)
-            payment = await record_payment(session, order, status=status)
+        async with database.transaction() as transaction:
+            await claim_key(transaction, IdempotencyKey, request)
+            payment = await record_payment(transaction, order, status=status)
             answer = PaymentRead.model_validate(payment)
-            await keep_answer(session, IdempotencyKey, request, answer)
+            await keep_answer(transaction, IdempotencyKey, request, answer)
         return answer
 
     return await answer_once(database, IdempotencyKey, request, act, PaymentRead)
 
 
 async def record_payment(
-    session: AsyncSession, order: OrderSummary, *, status: PaymentStatus, reason: str = ""
+    transaction: Transaction, order: OrderSummary, *, status: PaymentStatus, reason: str = ""
 ) -> Payment:
     """Enter a payment under the ledger's lock: never two successes, none once cancelled."""
-    if await _lock_ledger(session, order.id):
+    if await _lock_ledger(transaction, order.id):
         raise OrderIsCancelled(f"Order {order.id} can no longer be paid.")
     new = {
         "order_id": order.id,
@@ -90,34 +95,29 @@ async def record_payment(
         "amount_cents": order.total_cents,
         "currency": order.currency,
     }
-    entered = await fetch_one(session, _ENTER, new)
+    entered = await fetch_one(transaction, _ENTER, new)
     if entered is None:
         raise OrderAlreadyPaid(f"Order {order.id} is already paid.")
     payment = Payment(**new, **entered)
-    _emit(session, payment, status, reason)
+    _emit(transaction, payment, status, reason)
     return payment
 
 
-async def cancel_order(session: AsyncSession, *, order_id: int, reason: str) -> None:
+async def cancel_order(transaction: Transaction, *, order_id: int, reason: str) -> None:
     """Remember the cancellation, and give a success that is there back, once."""
-    await _lock_ledger(session, order_id, cancel=True)
-    payment = await find_success(session, order_id)
+    await _lock_ledger(transaction, order_id, cancel=True)
+    payment = await _find_success(transaction, order_id)
     if payment and payment.refund(datetime.now(UTC)):
-        _emit(session, payment, PaymentStatus.REFUNDED, reason)
+        await run(transaction, _SAVE, (payment.status, payment.refunded_at, payment.id))
+        _emit(transaction, payment, PaymentStatus.REFUNDED, reason)
 
 
-async def close_unpaid(session: AsyncSession, *, order_id: int) -> None:
+async def close_unpaid(transaction: Transaction, *, order_id: int) -> None:
     """Let no payment come for an order any more. Raises OrderAlreadyPaid when one was made."""
-    await _lock_ledger(session, order_id, cancel=True)
-    payment = await find_success(session, order_id)
+    await _lock_ledger(transaction, order_id, cancel=True)
+    payment = await _find_success(transaction, order_id)
     if payment and payment.status == PaymentStatus.SUCCEEDED:
         raise OrderAlreadyPaid(f"Order {order_id} is already paid.")
-
-
-async def find_success(session: AsyncSession, order_id: int) -> Payment | None:
-    return await session.scalar(
-        select(Payment).where(Payment.order_id == order_id, Payment.status != PaymentStatus.FAILED)
-    )
 
 
 async def list_payments(
@@ -132,16 +132,21 @@ async def list_payments(
     return list(await session.scalars(query))
 
 
-async def _lock_ledger(session: AsyncSession, order_id: int, *, cancel: bool = False) -> bool:
+async def _find_success(transaction: Transaction, order_id: int) -> Payment | None:
+    found = await fetch_one(transaction, _SUCCESS, (order_id,))
+    return Payment(**found) if found else None
+
+
+async def _lock_ledger(transaction: Transaction, order_id: int, *, cancel: bool = False) -> bool:
     """Lock the order's row, made if need be; True when the order is cancelled."""
-    ledger = await fetch_one(session, _LOCK_LEDGER, {"order_id": order_id, "cancel": cancel})
+    ledger = await fetch_one(transaction, _LOCK_LEDGER, {"order_id": order_id, "cancel": cancel})
     assert ledger is not None
     return bool(ledger["cancelled"])
 
 
-def _emit(session: AsyncSession, payment: Payment, status: PaymentStatus, reason: str) -> None:
+def _emit(transaction: Transaction, payment: Payment, status: PaymentStatus, reason: str) -> None:
     outbox.add(
-        session,
+        transaction,
         _EVENTS[status](
             order_id=payment.order_id,
             user_id=payment.user_id,

@@ -1,10 +1,9 @@
 """Events that Shipping reacts to."""
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from libs.consumer import Handlers
 from libs.events import Event, EventData, OrderCancelled, OrderCreated, PaymentSucceeded
 from libs.logging import fields, get_logger
+from libs.unit_of_work import Transaction
 
 from . import service
 from .exceptions import AlreadyDispatched
@@ -13,18 +12,18 @@ from .service import OrderRef
 log = get_logger(__name__)
 
 
-async def on_order_created(session: AsyncSession, event: Event[OrderCreated]) -> None:
-    await service.draft_shipment(session, _order(event.data), address=event.data.address)
+async def on_order_created(transaction: Transaction, event: Event[OrderCreated]) -> None:
+    await service.draft_shipment(transaction, _order(event.data), address=event.data.address)
 
 
-async def on_payment_succeeded(session: AsyncSession, event: Event[PaymentSucceeded]) -> None:
-    await service.mark_paid(session, _order(event.data))
+async def on_payment_succeeded(transaction: Transaction, event: Event[PaymentSucceeded]) -> None:
+    await service.mark_paid(transaction, _order(event.data))
 
 
-async def on_order_cancelled(session: AsyncSession, event: Event[OrderCancelled]) -> None:
+async def on_order_cancelled(transaction: Transaction, event: Event[OrderCancelled]) -> None:
     """Order asks before it cancels, so this finds the shipment cancelled, or not heard of."""
     try:
-        await service.cancel_shipment(session, _order(event.data), reason=event.data.reason)
+        await service.cancel_shipment(transaction, _order(event.data), reason=event.data.reason)
     except AlreadyDispatched:
         log.error(
             "order cancelled after its dispatch; nothing changed",

@@ -1,6 +1,6 @@
 """What Order asks of Shipping: to draft a shipment, and whether it can still be cancelled."""
 
-from libs.db import SessionDep
+from libs.db import DatabaseDep, TransactionDep
 from libs.events import Address
 from libs.routing import service_router
 from libs.security import InternalKey
@@ -15,15 +15,15 @@ router = service_router(
 
 
 @router.post("", status_code=201)
-async def draft_shipment(wanted: ShipmentCreate, session: SessionDep) -> ShipmentState:
+async def draft_shipment(wanted: ShipmentCreate, database: DatabaseDep) -> ShipmentState:
     order = OrderRef(wanted.order_id, wanted.user_id, wanted.email)
     address = Address(**wanted.address.model_dump())
-    shipment = await service.draft_shipment(session, order, address=address)
+    shipment = await service.open_shipment(database, order, address=address)
     return ShipmentState.model_validate(shipment)
 
 
 @router.post("/cancel")
-async def cancel_shipment(wanted: ShipmentCancel, session: SessionDep) -> ShipmentCancelled:
+async def cancel_shipment(wanted: ShipmentCancel, transaction: TransactionDep) -> ShipmentCancelled:
     order = OrderRef(wanted.order_id, wanted.user_id, wanted.email)
-    await service.cancel_shipment(session, order, reason=wanted.reason)
+    await service.cancel_shipment(transaction, order, reason=wanted.reason)
     return ShipmentCancelled(order_id=wanted.order_id)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from libs.db import ReaderDep, SessionDep
+from libs.db import ReaderDep, TransactionDep
 from libs.pagination import Limit
 from libs.routing import service_router
 from libs.security import Admin, User
@@ -30,8 +30,8 @@ async def list_shipments(
 
 @router.post("/{shipment_id}/dispatch")
 async def dispatch_shipment(
-    shipment_id: PathId, _admin: Admin, session: SessionDep
+    shipment_id: PathId, _admin: Admin, transaction: TransactionDep
 ) -> ShipmentRead:
     """Hand a shipment that is ready to ship to the (demo) carrier."""
-    shipment = await service.dispatch_shipment(session, shipment_id=shipment_id)
+    shipment = await service.dispatch_shipment(transaction, shipment_id=shipment_id)
     return ShipmentRead.model_validate(shipment)

@@ -5,13 +5,12 @@ order and a dispatch and a cancellation never both succeed.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from psycopg.rows import DictRow
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.db import Reader
+from libs.db import Database
 from libs.events import (
     Address,
     ShippingCancelled,
@@ -21,6 +20,7 @@ from libs.events import (
 )
 from libs.security import Principal
 from libs.sql import fetch_all, fetch_one, run
+from libs.unit_of_work import Statements, Transaction
 
 from .exceptions import ShipmentNotFound
 from .models import Shipment, outbox
@@ -39,6 +39,13 @@ _LOCK_ORDER = f"""
 INSERT INTO shipping.shipments (order_id, user_id, email) VALUES (%s, %s, %s)
 ON CONFLICT (order_id) DO UPDATE SET order_id = excluded.order_id
 RETURNING {", ".join(_COLUMNS)}"""  # noqa: S608
+_DRAFT = f"""
+INSERT INTO shipping.shipments
+    (order_id, user_id, email, address_line1, address_line2, city, country, postcode)
+VALUES (%(order_id)s, %(user_id)s, %(email)s, %(address_line1)s, %(address_line2)s, %(city)s,
+        %(country)s, %(postcode)s)
+ON CONFLICT (order_id) DO UPDATE SET order_id = excluded.order_id
+RETURNING {", ".join(_COLUMNS)}"""  # noqa: S608
 _SAVE = f"""
 UPDATE shipping.shipments SET {", ".join(f"{name} = %({name})s" for name in _CHANGING)}
 WHERE id = %(id)s"""  # noqa: S608
@@ -53,35 +60,47 @@ class OrderRef:
     email: str
 
 
-async def draft_shipment(session: AsyncSession, order: OrderRef, *, address: Address) -> Shipment:
-    """Enter where the order goes; the first draft counts. A cancelled one stays cancelled."""
-    shipment = await _lock_shipment(session, order)
-    if shipment.is_drafted:
-        return shipment
-    if shipment.draft(address):
-        _emit(session, shipment, ShippingReady)
-    await _save(session, shipment)
+async def open_shipment(database: Database, order: OrderRef, *, address: Address) -> Shipment:
+    """As `draft_shipment`; by one statement alone when this is the order's first fact."""
+    async with database.autocommit() as statements:
+        shipment = await _insert_draft(statements, order, address)
+    if not shipment.is_drafted:
+        async with database.transaction() as transaction:
+            return await draft_shipment(transaction, order, address=address)
     return shipment
 
 
-async def mark_paid(session: AsyncSession, order: OrderRef) -> None:
-    shipment = await _lock_shipment(session, order)
+async def draft_shipment(
+    transaction: Transaction, order: OrderRef, *, address: Address
+) -> Shipment:
+    """Enter where the order goes; the first draft counts. A cancelled one stays cancelled."""
+    shipment = await _insert_draft(transaction, order, address)
+    if shipment.is_drafted:
+        return shipment
+    if shipment.draft(address):
+        _emit(transaction, shipment, ShippingReady)
+    await _save(transaction, shipment)
+    return shipment
+
+
+async def mark_paid(transaction: Transaction, order: OrderRef) -> None:
+    shipment = await _lock_shipment(transaction, order)
     if shipment.mark_paid(datetime.now(UTC)):
-        _emit(session, shipment, ShippingReady)
-    await _save(session, shipment)
+        _emit(transaction, shipment, ShippingReady)
+    await _save(transaction, shipment)
 
 
-async def cancel_shipment(session: AsyncSession, order: OrderRef, *, reason: str) -> None:
+async def cancel_shipment(transaction: Transaction, order: OrderRef, *, reason: str) -> None:
     """Cancel, also what is not drafted yet. Raises AlreadyDispatched."""
-    shipment = await _lock_shipment(session, order)
+    shipment = await _lock_shipment(transaction, order)
     if shipment.cancel(datetime.now(UTC), reason=reason):
-        _emit(session, shipment, ShippingCancelled, reason=reason)
-        await _save(session, shipment)
+        _emit(transaction, shipment, ShippingCancelled, reason=reason)
+        await _save(transaction, shipment)
 
 
-async def dispatch_shipment(session: AsyncSession, *, shipment_id: int) -> Shipment:
+async def dispatch_shipment(transaction: Transaction, *, shipment_id: int) -> Shipment:
     """Raises ShipmentNotFound or NotReadyToShip."""
-    found = await fetch_one(session, _LOCK, (shipment_id,))
+    found = await fetch_one(transaction, _LOCK, (shipment_id,))
     shipment = Shipment(**found) if found else None
     if shipment is None or not shipment.is_drafted:
         raise ShipmentNotFound(f"There is no shipment {shipment_id}.")
@@ -90,13 +109,13 @@ async def dispatch_shipment(session: AsyncSession, *, shipment_id: int) -> Shipm
         carrier=CARRIER,
         tracking_number=f"DEMO{secrets.token_hex(8).upper()}",
     )
-    _emit(session, shipment, ShippingDispatched)
-    await _save(session, shipment)
+    _emit(transaction, shipment, ShippingDispatched)
+    await _save(transaction, shipment)
     return shipment
 
 
 async def list_shipments(
-    reader: Reader, viewer: Principal, *, order_id: int | None, limit: int
+    reader: Statements, viewer: Principal, *, order_id: int | None, limit: int
 ) -> list[DictRow]:
     """Rows of shipments, newest first; only an admin sees those of others."""
     chosen = ["address_line1 IS NOT NULL"]
@@ -109,22 +128,29 @@ async def list_shipments(
     return await fetch_all(reader, statement, values)
 
 
-async def _lock_shipment(session: AsyncSession, order: OrderRef) -> Shipment:
+async def _insert_draft(statements: Statements, order: OrderRef, address: Address) -> Shipment:
+    """The order's row, locked; without an address when another fact has made it before."""
+    row = await fetch_one(statements, _DRAFT, asdict(order) | dict(address))
+    assert row is not None
+    return Shipment(**row)
+
+
+async def _lock_shipment(transaction: Transaction, order: OrderRef) -> Shipment:
     """The order's row, locked, made if need be, in one statement."""
-    found = await fetch_one(session, _LOCK_ORDER, (order.order_id, order.user_id, order.email))
+    found = await fetch_one(transaction, _LOCK_ORDER, (order.order_id, order.user_id, order.email))
     assert found is not None
     return Shipment(**found)
 
 
-async def _save(session: AsyncSession, shipment: Shipment) -> None:
-    await run(session, _SAVE, {name: getattr(shipment, name) for name in ("id", *_CHANGING)})
+async def _save(transaction: Transaction, shipment: Shipment) -> None:
+    await run(transaction, _SAVE, {name: getattr(shipment, name) for name in ("id", *_CHANGING)})
 
 
 def _emit(
-    session: AsyncSession, shipment: Shipment, event: type[ShippingEvent], **facts: str
+    transaction: Transaction, shipment: Shipment, event: type[ShippingEvent], **facts: str
 ) -> None:
     outbox.add(
-        session,
+        transaction,
         event(
             order_id=shipment.order_id,
             user_id=shipment.user_id,

@@ -1,6 +1,6 @@
 """`/v1/categories`"""
 
-from libs.db import ReaderDep, SessionDep
+from libs.db import ExpressionsDep, SessionDep
 from libs.routing import service_router
 
 from ..schemas import CategoryCreate, CategoryRead
@@ -16,5 +16,5 @@ async def create_category(wanted: CategoryCreate, session: SessionDep) -> Catego
 
 
 @router.get("")
-async def list_categories(reader: ReaderDep) -> list[CategoryRead]:
+async def list_categories(reader: ExpressionsDep) -> list[CategoryRead]:
     return [CategoryRead.model_validate(found) for found in await products.list_categories(reader)]

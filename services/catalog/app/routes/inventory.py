@@ -1,6 +1,6 @@
 """`/v1/inventory`"""
 
-from libs.db import ReaderDep, SessionDep
+from libs.db import ExpressionsDep, TransactionDep
 from libs.routing import service_router
 from libs.security import InternalKey
 from libs.types import PathId
@@ -13,13 +13,13 @@ router = service_router(prefix="/v1/inventory", tags=["inventory"])
 
 
 @router.post("/restock", dependencies=[AdminOnly, InternalKey])
-async def restock(wanted: RestockCreate, session: SessionDep) -> RestockRead:
+async def restock(wanted: RestockCreate, transaction: TransactionDep) -> RestockRead:
     """Goods came in; a product that is named twice adds up, and an unknown one refuses it all."""
-    levels = await stock.restock(session, wanted.items)
+    levels = await stock.restock(transaction, wanted.items)
     return RestockRead(items=[StockRead.model_validate(level) for level in levels])
 
 
 @router.get("/{product_id}")
-async def get_stock(product_id: PathId, reader: ReaderDep) -> StockRead:
+async def get_stock(product_id: PathId, reader: ExpressionsDep) -> StockRead:
     """`in_stock` includes what is `reserved`; `available` is the rest."""
     return StockRead.model_validate(await stock.get_stock(reader, product_id))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from libs.db import ReaderDep, SessionDep
+from libs.db import ExpressionsDep, ReaderDep, SessionDep
 from libs.pagination import Page, Paging
 from libs.routing import service_router
 from libs.types import PathId, StoredText, UrlInteger
@@ -41,7 +41,7 @@ async def create_product(
 async def list_products(
     wanted: Annotated[ProductFilter, Depends(_filter)],
     page: Paging,
-    reader: ReaderDep,
+    reader: ExpressionsDep,
     prefix: PublicPrefix,
 ) -> Page[ProductRead]:
     """The active products that match; every character of `q` stands for itself, in any case."""

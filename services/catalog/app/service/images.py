@@ -4,8 +4,7 @@ import hashlib
 from typing import NamedTuple
 from uuid import uuid4
 
-from psycopg.rows import DictRow
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
 from libs.db import Database
 from libs.logging import fields, get_logger
@@ -13,7 +12,7 @@ from libs.logging import fields, get_logger
 from ..exceptions import ImageNotFound, ImageStoreUnavailable, NotAnImage
 from ..image_store import ImageStore
 from ..models import Product
-from .products import get_product, lock_product, no_product
+from .products import get_product, lock_product, no_product, show_product
 
 log = get_logger(__name__)
 
@@ -46,7 +45,7 @@ def image_type(content: bytes) -> str:
 
 async def put_image(
     database: Database, store: ImageStore, product_id: int, content: bytes
-) -> DictRow:
+) -> RowMapping:
     """Store the image, then point the product to it, then drop the one before.
 
     A crash in between leaves an object that nothing points to, never a product without its image.
@@ -59,11 +58,11 @@ async def put_image(
     async with database.autocommit() as reader:
         await get_product(reader, product_id)
     await store.put(image.key, content, content_type=image.content_type)
-    async with database.transaction() as session:
+    async with database.session() as session:
         product = await lock_product(session, product_id)
         before = product.show_image(**image._asdict())
         await session.flush()
-        shown = await get_product(session, product_id)
+        shown = await show_product(session, product_id)
     if before:
         await _drop(store, before)
     return shown
@@ -72,7 +71,7 @@ async def put_image(
 async def find_image(database: Database, product_id: int) -> Image:
     """Raises ProductNotFound or ImageNotFound."""
     query = select(Product.image_key, Product.image_etag, Product.image_type)
-    async with database.autocommit() as reader:
+    async with database.expressions() as reader:
         row = (await reader.execute(query.where(Product.id == product_id))).one_or_none()
     if row is None:
         raise no_product(product_id)

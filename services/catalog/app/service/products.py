@@ -6,12 +6,12 @@ from typing import Any
 from psycopg.rows import DictRow
 from sqlalchemy import ColumnElement, RowMapping, any_, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from libs.db import Reader
 from libs.errors import Conflict, sqlstate
 from libs.pagination import PageRequest
 from libs.sql import compiled, fetch_all, fetch_one
+from libs.unit_of_work import Statements
 
 from ..exceptions import CategoryNotFound, CategoryTaken, ProductNotFound, SkuTaken
 from ..models import BIGINTS, Category, Inventory, Product, fold
@@ -62,12 +62,12 @@ async def create_category(session: AsyncSession, wanted: CategoryCreate) -> Cate
     return category
 
 
-async def list_categories(reader: Reader) -> Sequence[Any]:
+async def list_categories(reader: AsyncConnection) -> Sequence[Any]:
     query = select(Category.id, Category.name).order_by(Category.id)
     return (await reader.execute(query)).all()
 
 
-async def create_product(session: AsyncSession, wanted: ProductCreate) -> DictRow:
+async def create_product(session: AsyncSession, wanted: ProductCreate) -> RowMapping:
     """A new product, with nothing of it in stock."""
     await _require_category(session, wanted.category_id)
     product = Product(**wanted.model_dump())
@@ -75,33 +75,41 @@ async def create_product(session: AsyncSession, wanted: ProductCreate) -> DictRo
     await _flush(session, SkuTaken("There is a product with this sku."))
     session.add(Inventory(product_id=product.id, in_stock=0, reserved=0))
     await session.flush()
-    return await get_product(session, product.id)
+    return await show_product(session, product.id)
 
 
-async def update_product(session: AsyncSession, product_id: int, wanted: ProductUpdate) -> DictRow:
+async def update_product(
+    session: AsyncSession, product_id: int, wanted: ProductUpdate
+) -> RowMapping:
     product = await lock_product(session, product_id)
     changes = wanted.changes()
     await _require_category(session, changes.get("category_id"))
     for name, value in changes.items():
         setattr(product, name, value)
     await _flush(session, SkuTaken("There is another product with this sku."))
-    return await get_product(session, product_id)
+    return await show_product(session, product_id)
 
 
-async def get_product(reader: Reader, product_id: int) -> DictRow:
+async def get_product(reader: Statements, product_id: int) -> DictRow:
     """One query. Raises ProductNotFound; an inactive product is shown."""
     if (product := await fetch_one(reader, _PRODUCT, {"product_id": product_id})) is None:
         raise no_product(product_id)
     return product
 
 
-async def find_products(reader: Reader, ids: Sequence[int]) -> list[DictRow]:
+async def show_product(session: AsyncSession, product_id: int) -> RowMapping:
+    """One that is there, as this session has changed it."""
+    found = await session.execute(_PRODUCTS.where(Product.id == product_id))
+    return found.mappings().one()
+
+
+async def find_products(reader: Statements, ids: Sequence[int]) -> list[DictRow]:
     """Those of the ids that exist, in the order of ids."""
     return await fetch_all(reader, _SEVERAL, {"ids": list(ids)})
 
 
 async def list_products(
-    reader: Reader, wanted: ProductFilter, page: PageRequest
+    reader: AsyncConnection, wanted: ProductFilter, page: PageRequest
 ) -> tuple[Sequence[RowMapping], int]:
     """A page of the active products that match, and how many there are in all."""
     matching = list(_conditions(wanted))

@@ -5,11 +5,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from psycopg.rows import DictRow
-from sqlalchemy import func, literal, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.sql import fetch_one, run
+from libs.sql import fetch_all, fetch_one, run
+from libs.unit_of_work import Transaction
 
 from ..exceptions import (
     InsufficientStock,
@@ -17,71 +17,93 @@ from ..exceptions import (
     ReservationClosed,
     ReservationNotFound,
 )
-from ..models import Reservation, ReservationItem, ReservationStatus, StockEffect
+from ..models import Reservation, ReservationStatus, StockEffect
 from ..schemas import ReservationCreate, ReservationLineRead, ReservationRead
-from .stock import change_stock, lock_stock, total_by_product, write_stock
+from .stock import change_stock, total_by_product
 
 _ATTEMPTS = 3
 # In the statement's text: with a parameter no prepared plan can use the indexes of open ones.
 _HELD = literal(ReservationStatus.HELD, literal_execute=True)
 
-_LINE = ("product_id", "title", "qty", "unit_price_cents", "currency")
-_INSERT = """
-INSERT INTO catalog.reservations (id, request_key, status) VALUES (%s, %s, 'HELD')
-ON CONFLICT DO NOTHING"""
-_INSERT_LINES = """
-INSERT INTO catalog.reservation_items
-    (reservation_id, product_id, title, qty, unit_price_cents, currency)
-SELECT %(reservation_id)s, line.*
-FROM unnest(%(product_id)s::bigint[], %(title)s::text[], %(qty)s::bigint[],
-            %(unit_price_cents)s::bigint[], %(currency)s::text[]) AS line"""
+# The reservation comes first, so that one that waits for the same id or key holds no stock; then
+# the stock is locked in product order, and changed only when all of it is there.
+_RESERVE = """
+WITH reservation AS (
+    INSERT INTO catalog.reservations (id, request_key, status) VALUES (%(id)s, %(key)s, 'HELD')
+    ON CONFLICT DO NOTHING RETURNING id),
+stock AS (
+    SELECT i.product_id, w.qty, i.in_stock - i.reserved AS available,
+           p.title, p.price_cents AS unit_price_cents, p.currency, p.active
+    FROM unnest(%(product_ids)s::bigint[], %(quantities)s::bigint[]) AS w (product_id, qty)
+    JOIN catalog.inventory i USING (product_id) JOIN catalog.products p ON p.id = i.product_id
+    WHERE EXISTS (SELECT FROM reservation)
+    ORDER BY i.product_id FOR UPDATE OF i),
+held AS (
+    SELECT * FROM stock
+    WHERE (SELECT count(*) = cardinality(%(product_ids)s) AND bool_and(active AND available >= qty)
+           FROM stock)),
+changed AS (
+    UPDATE catalog.inventory i SET reserved = i.reserved + held.qty
+    FROM held WHERE i.product_id = held.product_id),
+lines AS (
+    INSERT INTO catalog.reservation_items
+        (reservation_id, product_id, title, qty, unit_price_cents, currency)
+    SELECT %(id)s, product_id, title, qty, unit_price_cents, currency FROM held)
+SELECT stock.* FROM (SELECT FROM reservation) AS made LEFT JOIN stock ON true"""
 _LOCK = """
-SELECT id, request_key, status, order_id FROM catalog.reservations WHERE id = %s
-FOR NO KEY UPDATE"""
+SELECT id, request_key, status, order_id,
+       (SELECT json_agg(json_build_array(product_id, qty)) FROM catalog.reservation_items
+        WHERE reservation_id = reservations.id) AS lines
+FROM catalog.reservations WHERE id = %s FOR NO KEY UPDATE"""
+_CLOSE = """
+INSERT INTO catalog.reservations (id, status) VALUES (%s, 'RELEASED') ON CONFLICT DO NOTHING"""
+_IN_THE_WAY = """
+SELECT id, request_key, status, order_id FROM catalog.reservations
+WHERE id = %s OR (request_key = %s AND status = 'HELD' AND order_id IS NULL)"""
+_LINES = """
+SELECT product_id, title, qty, unit_price_cents, currency FROM catalog.reservation_items
+WHERE reservation_id = %s ORDER BY product_id"""
 _SAVE = "UPDATE catalog.reservations SET status = %s, order_id = %s WHERE id = %s"
-_QUANTITIES = "SELECT product_id, qty FROM catalog.reservation_items WHERE reservation_id = %s"
 
 Transition = Callable[[Reservation], StockEffect]
 
 
-async def reserve(session: AsyncSession, wanted: ReservationCreate) -> ReservationRead:
+async def reserve(transaction: Transaction, wanted: ReservationCreate) -> ReservationRead:
     """Hold all of it or nothing; the same answer again for the same id or open request key.
 
     Raises InsufficientStock, ProductWithdrawn, or ReservationClosed.
     """
     for _ in range(_ATTEMPTS):
-        if await _insert(session, wanted):
-            return ReservationRead(
-                reservation_id=wanted.reservation_id, items=await _hold(session, wanted)
-            )
-        if held := await _find_held(session, wanted):
-            return ReservationRead(reservation_id=held.id, items=await _read_items(session, held))
+        if lines := await _hold(transaction, wanted):
+            return ReservationRead(reservation_id=wanted.reservation_id, items=lines)
+        if held := await _find_held(transaction, wanted):
+            items = await _read_items(transaction, held)
+            return ReservationRead(reservation_id=held.id, items=items)
     raise ReservationClosed(f"Reservation {wanted.reservation_id} was changed at the same time.")
 
 
-async def release(session: AsyncSession, reservation_id: UUID) -> Reservation:
+async def release(transaction: Transaction, reservation_id: UUID) -> Reservation:
     """No order will come for it.
 
     An id that is not known here is closed in advance, so that a slow request to reserve can't
     still hold goods under it.
     """
-    closed = insert(Reservation).values(id=reservation_id, status=ReservationStatus.RELEASED)
-    await session.execute(closed.on_conflict_do_nothing())
-    return await _change(session, reservation_id, Reservation.release)
+    await run(transaction, _CLOSE, (reservation_id,))
+    return await _change(transaction, reservation_id, Reservation.release)
 
 
-async def assign_order(session: AsyncSession, reservation_id: UUID, *, order_id: int) -> None:
-    reservation = await _lock_reservation(session, reservation_id)
+async def assign_order(transaction: Transaction, reservation_id: UUID, *, order_id: int) -> None:
+    reservation, _ = await _lock_reservation(transaction, reservation_id)
     reservation.assign(order_id)
-    await _save(session, reservation)
+    await _save(transaction, reservation)
 
 
-async def sell(session: AsyncSession, reservation_id: UUID, *, order_id: int) -> None:
-    await _change(session, reservation_id, lambda reservation: reservation.sell(order_id))
+async def sell(transaction: Transaction, reservation_id: UUID, *, order_id: int) -> None:
+    await _change(transaction, reservation_id, lambda reservation: reservation.sell(order_id))
 
 
-async def cancel(session: AsyncSession, reservation_id: UUID, *, order_id: int) -> None:
-    await _change(session, reservation_id, lambda reservation: reservation.cancel(order_id))
+async def cancel(transaction: Transaction, reservation_id: UUID, *, order_id: int) -> None:
+    await _change(transaction, reservation_id, lambda reservation: reservation.cancel(order_id))
 
 
 async def list_orphans(session: AsyncSession, *, ttl: float, limit: int) -> Sequence[UUID]:
@@ -93,19 +115,10 @@ async def list_orphans(session: AsyncSession, *, ttl: float, limit: int) -> Sequ
     return (await session.scalars(query.order_by(Reservation.created_at).limit(limit))).all()
 
 
-async def _insert(session: AsyncSession, wanted: ReservationCreate) -> bool:
-    """False when the id or the request key is in use; waits for a request that is using it now."""
-    inserted = await run(session, _INSERT, (wanted.reservation_id, wanted.request_key))
-    return inserted.rowcount == 1
-
-
-async def _find_held(session: AsyncSession, wanted: ReservationCreate) -> Reservation | None:
+async def _find_held(transaction: Transaction, wanted: ReservationCreate) -> Reservation | None:
     """The reservation that is in the way, when it can be the answer; None when it just went."""
-    open_request = (Reservation.request_key == wanted.request_key) & (
-        (Reservation.status == _HELD) & Reservation.order_id.is_(None)
-    )
-    query = select(Reservation).where(or_(Reservation.id == wanted.reservation_id, open_request))
-    found = {reservation.id: reservation for reservation in await session.scalars(query)}
+    rows = await fetch_all(transaction, _IN_THE_WAY, (wanted.reservation_id, wanted.request_key))
+    found = {row["id"]: Reservation(**row) for row in rows}
     same = found.pop(wanted.reservation_id, None)
     if same is None:
         return next(iter(found.values()), None)
@@ -114,25 +127,24 @@ async def _find_held(session: AsyncSession, wanted: ReservationCreate) -> Reserv
     return same
 
 
-async def _hold(session: AsyncSession, wanted: ReservationCreate) -> list[ReservationLineRead]:
+async def _hold(
+    transaction: Transaction, wanted: ReservationCreate
+) -> list[ReservationLineRead] | None:
+    """None when the id or the request key is in use; waits for a request that is using it now."""
     quantities = total_by_product(wanted.items)
-    stock = await lock_stock(session, quantities)
+    request = {
+        "id": wanted.reservation_id,
+        "key": wanted.request_key,
+        "product_ids": list(quantities),
+        "quantities": list(quantities.values()),
+    }
+    found = await fetch_all(transaction, _RESERVE, request)
+    if not found:
+        return None
+    stock = {row["product_id"]: row for row in found if row["product_id"] is not None}
     _require_offered(quantities, stock)
-    _require_available(quantities, stock)
-    lines = [
-        ReservationLineRead(
-            product_id=product_id,
-            title=row["title"],
-            qty=quantities[product_id],
-            unit_price_cents=row["price_cents"],
-            currency=row["currency"],
-        )
-        for product_id, row in stock.items()
-    ]
-    await write_stock(session, {id_: StockEffect(0, qty) for id_, qty in quantities.items()})
-    columns = {name: [getattr(line, name) for line in lines] for name in _LINE}
-    await run(session, _INSERT_LINES, {"reservation_id": wanted.reservation_id, **columns})
-    return lines
+    _require_available(stock)
+    return [ReservationLineRead.model_validate(row) for row in stock.values()]
 
 
 def _require_offered(quantities: Mapping[int, int], stock: Mapping[int, DictRow]) -> None:
@@ -143,16 +155,16 @@ def _require_offered(quantities: Mapping[int, int], stock: Mapping[int, DictRow]
         raise ProductWithdrawn(f"No longer on sale: {names}.", product_ids=gone)
 
 
-def _require_available(quantities: Mapping[int, int], stock: Mapping[int, DictRow]) -> None:
+def _require_available(stock: Mapping[int, DictRow]) -> None:
     short = [
         {
             "product_id": id_,
             "title": row["title"],
-            "wanted": wanted,
+            "wanted": row["qty"],
             "available": row["available"],
         }
         for id_, row in stock.items()
-        if row["available"] < (wanted := quantities[id_])
+        if row["available"] < row["qty"]
     ]
     if short:
         names = ", ".join(f"{line['title']} ({line['available']} left)" for line in short)
@@ -160,29 +172,32 @@ def _require_available(quantities: Mapping[int, int], stock: Mapping[int, DictRo
 
 
 async def _change(
-    session: AsyncSession, reservation_id: UUID, transition: Transition
+    transaction: Transaction, reservation_id: UUID, transition: Transition
 ) -> Reservation:
-    reservation = await _lock_reservation(session, reservation_id)
+    reservation, lines = await _lock_reservation(transaction, reservation_id)
     effect = transition(reservation)
-    await _save(session, reservation)
-    if any(effect):
-        lines = await run(session, _QUANTITIES, (reservation_id,))
-        change_stock(session, await lines.fetchall(), effect)
+    await _save(transaction, reservation)
+    change_stock(transaction, lines, effect)
     return reservation
 
 
-async def _lock_reservation(session: AsyncSession, reservation_id: UUID) -> Reservation:
-    found = await fetch_one(session, _LOCK, (reservation_id,))
+async def _lock_reservation(
+    transaction: Transaction, reservation_id: UUID
+) -> tuple[Reservation, list[tuple[int, int]]]:
+    """(the reservation, its products and quantities)"""
+    found = await fetch_one(transaction, _LOCK, (reservation_id,))
     if found is None:
         raise ReservationNotFound(f"There is no reservation {reservation_id}.")
-    return Reservation(**found)
+    lines = found.pop("lines") or []
+    return Reservation(**found), lines
 
 
-async def _save(session: AsyncSession, reservation: Reservation) -> None:
-    await run(session, _SAVE, (reservation.status, reservation.order_id, reservation.id))
+async def _save(transaction: Transaction, reservation: Reservation) -> None:
+    await run(transaction, _SAVE, (reservation.status, reservation.order_id, reservation.id))
 
 
-async def _read_items(session: AsyncSession, reservation: Reservation) -> list[ReservationLineRead]:
-    query = select(ReservationItem).where(ReservationItem.reservation_id == reservation.id)
-    items = await session.scalars(query.order_by(ReservationItem.product_id))
-    return [ReservationLineRead.model_validate(item) for item in items]
+async def _read_items(
+    transaction: Transaction, reservation: Reservation
+) -> list[ReservationLineRead]:
+    items = await fetch_all(transaction, _LINES, (reservation.id,))
+    return [ReservationLineRead(**item) for item in items]

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from psycopg.rows import DictRow
-from sqlalchemy import BindParameter, any_, bindparam, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.db import Reader, before_commit
-from libs.sql import compiled, fetch_all
+from libs.sql import fetch_all, run
+from libs.unit_of_work import Transaction
 
 from ..exceptions import StockLimitReached
-from ..models import BIGINTS, UNCHANGED, Inventory, Product, Restock, StockEffect
+from ..models import UNCHANGED, Inventory, StockEffect
 from ..schemas import StockLine
 from .products import AVAILABLE, no_product
 
@@ -22,32 +22,21 @@ MAX_IN_STOCK = 10**9
 _PENDING = "pending stock changes"
 
 
-def _array(name: str) -> BindParameter[Any]:
-    return bindparam(name, type_=BIGINTS)
-
-
 _STOCK = (Inventory.product_id, Inventory.in_stock, Inventory.reserved, AVAILABLE)
-_LOCK = compiled(
-    select(*_STOCK, Product.title, Product.price_cents, Product.currency, Product.active)
-    .join(Product, Product.id == Inventory.product_id)
-    .where(Inventory.product_id == any_(_array("ids")))
-    .order_by(Inventory.product_id)
-    .with_for_update(of=Inventory)
-)
-_CHANGES = (
-    func.unnest(_array("ids"), _array("in_stock_by"), _array("reserved_by"))
-    .table_valued("product_id", "in_stock", "reserved")
-    .render_derived()
-)
-_WRITE = compiled(
-    update(Inventory)
-    .where(Inventory.product_id == _CHANGES.c.product_id)
-    .values(
-        in_stock=Inventory.in_stock + _CHANGES.c.in_stock,
-        reserved=Inventory.reserved + _CHANGES.c.reserved,
-    )
-    .returning(*_STOCK)
-)
+_LOCK = """
+SELECT product_id, in_stock FROM catalog.inventory WHERE product_id = ANY(%s)
+ORDER BY product_id FOR UPDATE"""
+_WRITE = """
+UPDATE catalog.inventory i
+SET in_stock = i.in_stock + by.in_stock, reserved = i.reserved + by.reserved
+FROM unnest(%(ids)s::bigint[], %(in_stock_by)s::bigint[], %(reserved_by)s::bigint[])
+         AS by (product_id, in_stock, reserved)
+JOIN (SELECT product_id FROM catalog.inventory WHERE product_id = ANY(%(ids)s)
+      ORDER BY product_id FOR UPDATE) AS locked USING (product_id)
+WHERE i.product_id = locked.product_id
+RETURNING i.product_id, i.in_stock, i.reserved, i.in_stock - i.reserved AS available"""
+_KEEP = """
+INSERT INTO catalog.restocks (product_id, qty) SELECT * FROM unnest(%s::bigint[], %s::bigint[])"""
 
 
 def total_by_product(lines: Iterable[StockLine]) -> dict[int, int]:
@@ -58,7 +47,7 @@ def total_by_product(lines: Iterable[StockLine]) -> dict[int, int]:
     return totals
 
 
-async def get_stock(reader: Reader, product_id: int) -> Any:
+async def get_stock(reader: AsyncConnection, product_id: int) -> Any:
     """Raises ProductNotFound."""
     query = select(*_STOCK).where(Inventory.product_id == product_id)
     if (stock := (await reader.execute(query)).one_or_none()) is None:
@@ -66,43 +55,36 @@ async def get_stock(reader: Reader, product_id: int) -> Any:
     return stock
 
 
-async def restock(session: AsyncSession, lines: Sequence[StockLine]) -> list[DictRow]:
+async def restock(transaction: Transaction, lines: Sequence[StockLine]) -> list[DictRow]:
     """Goods came in: the new levels, in the order of the lines; all of them or none."""
     wanted = total_by_product(lines)
-    stock = await lock_stock(session, wanted)
+    locked = await run(transaction, _LOCK, (list(wanted),))
+    in_stock: dict[int, int] = dict(await locked.fetchall())
     for product_id, qty in wanted.items():
-        if product_id not in stock:
+        if product_id not in in_stock:
             raise no_product(product_id)
-        if stock[product_id]["in_stock"] + qty > MAX_IN_STOCK:
+        if in_stock[product_id] + qty > MAX_IN_STOCK:
             raise StockLimitReached(f"Product {product_id} can't have more than {MAX_IN_STOCK}.")
-    await session.execute(
-        insert(Restock), [{"product_id": id_, "qty": qty} for id_, qty in wanted.items()]
-    )
+    await run(transaction, _KEEP, (list(wanted), list(wanted.values())))
     changes = {id_: StockEffect(in_stock=qty, reserved=0) for id_, qty in wanted.items()}
-    levels = await write_stock(session, changes)
+    levels = await _write(transaction, changes)
     return [levels[product_id] for product_id in wanted]
 
 
-async def lock_stock(session: AsyncSession, product_ids: Iterable[int]) -> dict[int, DictRow]:
-    """Lock the stock of those products that exist, in product order, and read them."""
-    rows = await fetch_all(session, _LOCK, {"ids": list(product_ids)})
-    return {row["product_id"]: row for row in rows}
-
-
-async def write_stock(
-    session: AsyncSession, changes: Mapping[int, StockEffect]
+async def _write(
+    transaction: Transaction, changes: Mapping[int, StockEffect]
 ) -> dict[int, DictRow]:
-    """Change stock that is locked already, in one statement, and return the new levels."""
+    """Lock the products' stock, in their order, and change it; the new levels."""
     arrays = {
         "ids": list(changes),
         "in_stock_by": [effect.in_stock for effect in changes.values()],
         "reserved_by": [effect.reserved for effect in changes.values()],
     }
-    return {row["product_id"]: row for row in await fetch_all(session, _WRITE, arrays)}
+    return {row["product_id"]: row for row in await fetch_all(transaction, _WRITE, arrays)}
 
 
 def change_stock(
-    session: AsyncSession, quantities: Iterable[tuple[int, int]], effect: StockEffect
+    transaction: Transaction, quantities: Iterable[tuple[int, int]], effect: StockEffect
 ) -> None:
     """Have (product, quantity) pairs take their effect on the stock, last in this transaction.
 
@@ -110,8 +92,8 @@ def change_stock(
     """
     if effect == UNCHANGED:
         return
-    before_commit(session, _write_pending)
-    pending: dict[int, StockEffect] = session.info.setdefault(_PENDING, {})
+    transaction.before_commit(_write_pending)
+    pending: dict[int, StockEffect] = transaction.pending.setdefault(_PENDING, {})
     for product_id, qty in quantities:
         before = pending.get(product_id, UNCHANGED)
         pending[product_id] = StockEffect(
@@ -119,7 +101,5 @@ def change_stock(
         )
 
 
-async def _write_pending(session: AsyncSession) -> None:
-    pending: dict[int, StockEffect] = session.info.pop(_PENDING)
-    await lock_stock(session, pending)
-    await write_stock(session, pending)
+async def _write_pending(transaction: Transaction) -> None:
+    await _write(transaction, transaction.pending.pop(_PENDING))

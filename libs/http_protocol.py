@@ -1,0 +1,44 @@
+"""uvicorn's HTTP protocol, whose answers leave in one piece: `uvicorn --http
+libs.http_protocol:Protocol`."""
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn writes the head of an answer and its body one after the other, and its loop sends
+    each at once: two packets, for each of which the receiver is woken."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast("asyncio.Transport", _Joining(transport, self.loop)))
+
+
+class _Joining:
+    """A transport that keeps what is written until the next write, or the loop's next turn."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._kept: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._kept is None:
+            self._kept = data
+            self._loop.call_soon(self._flush)
+        else:
+            kept, self._kept = self._kept, None
+            self._transport.write(kept + data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._kept is not None:
+            kept, self._kept = self._kept, None
+            self._transport.write(kept)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
