@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from scripts.checks.cli import ENV, PORTS
 from scripts.localstack import LocalStack
 
 from .support.database import Query, make_query
@@ -81,7 +82,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     if named := os.environ.get("STACK_JSON"):
         yield json.loads(Path(named).read_text(encoding="utf-8"))
         return
-    with LocalStack(tmp_path_factory.mktemp("stack"), port_base=18000, quiet=True) as local:
+    folder = tmp_path_factory.mktemp("stack")
+    with LocalStack(folder, port_base=PORTS, quiet=True, env=ENV) as local:
         yield dict(local.info)
 
 

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from .mailjson import as_item, parse
@@ -165,7 +166,7 @@ def main() -> None:
     parser.add_argument("--http-port", type=int, default=8025)
     parser.add_argument("--file", type=Path)
     asked = parser.parse_args()
-    asyncio.run(serve(asked.smtp_port, asked.http_port, MailStore(asked.file)))
+    uvloop.run(serve(asked.smtp_port, asked.http_port, MailStore(asked.file)))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,8 @@ def kafka(plan: Plan) -> Command:
 
 def topic(plan: Plan, name: str) -> Command:
     broker = f"tcp://{plan.address('kafka')}"
-    argv = (_tansu(), "topic", "create", "--broker", broker, "--partitions", "4", name)
+    partitions = plan.service_env["KAFKA_TOPIC_PARTITIONS"]
+    argv = (_tansu(), "topic", "create", "--broker", broker, "--partitions", partitions, name)
     return Command(
         name=f"topic {name}",
         argv=argv,
