@@ -1,6 +1,7 @@
 """The service factory: from a service's tables, routes, handlers and loops to a running app."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -145,6 +146,8 @@ def _lifespan(
             for loop in context.loops.values():
                 loop.start()
             log.info("started", extra=fields(environment=settings.app_env))
+            gc.collect()
+            gc.freeze()  # what stays for good is not to be looked through again and again
             yield
 
     return lifespan

@@ -68,6 +68,8 @@ def configure_logging(service: str, *, level: str, style: str) -> None:
     text = style == "text" or (style == "auto" and sys.stdout.isatty())
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_TextFormatter(service) if text else _JsonFormatter(service))
+    # What no line shows is not to be found out for each.
+    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = False
     logging.captureWarnings(capture=True)
     # The service says once, and louder, that the demo's secrets are in use.
     warnings.filterwarnings("ignore", message="The HMAC key is")

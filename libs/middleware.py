@@ -25,7 +25,7 @@ class RequestMiddleware:
 
     def __init__(self, app: ASGIApp, service: str) -> None:
         self._app = app
-        self._service = service
+        self._times = {family: REQUESTS.labels(service, f"{family}xx") for family in range(6)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,7 +67,7 @@ class RequestMiddleware:
             self._log(scope, status, time.perf_counter() - started)
 
     def _log(self, scope: Scope, status: int, seconds: float) -> None:
-        REQUESTS.labels(self._service, f"{status // 100}xx").observe(seconds)
+        self._times[status // 100].observe(seconds)
         path: str = scope["path"]
         if path.endswith(_QUIET_PATHS) and status < 400:
             return

@@ -82,8 +82,9 @@ class Plan:
             "S3_SECRET_KEY": "adminadmin",
             "PYTHONUNBUFFERED": "1",
             "UVICORN_LOOP": "uvloop",
-            "UVICORN_HTTP": "httptools",
+            "UVICORN_HTTP": "libs.http_protocol:Protocol",
             "UVICORN_ACCESS_LOG": "false",
+            "UVICORN_PROXY_HEADERS": "false",
             "UVICORN_TIMEOUT_KEEP_ALIVE": "120",  # longer than the gateway keeps idle connections
             "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN": "10",
         }

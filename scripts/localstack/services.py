@@ -41,7 +41,7 @@ def service(plan: Plan, name: str) -> Command:
     return Command(
         name=name,
         module="uvicorn",
-        argv=("app.main:app", "--http", "libs.http_protocol:Protocol"),
+        argv=("app.main:app",),
         log=plan.log(name),
         cwd=plan.options.services_folder / name,
         env={**_env(plan), **own_env(plan, name)},
