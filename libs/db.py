@@ -53,7 +53,9 @@ def connection_options(settings: DatabaseSettings) -> dict[str, Any]:
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,
         "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
-        f" -c idle_in_transaction_session_timeout={2 * milliseconds} -c timezone=UTC",
+        f" -c idle_in_transaction_session_timeout={2 * milliseconds} -c timezone=UTC"
+        # Arrays look dear to the planner, so it would plan some statements anew each time.
+        " -c plan_cache_mode=force_generic_plan",
     }
 
 
@@ -153,16 +155,6 @@ async def get_database(request: Request) -> Database:
     return database
 
 
-async def get_transaction(request: Request) -> AsyncIterator[Transaction]:
-    async with (await get_database(request)).transaction() as transaction:
-        yield transaction
-
-
-async def get_reader(request: Request) -> AsyncIterator[Statements]:
-    async with (await get_database(request)).autocommit() as reader:
-        yield reader
-
-
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
     async with (await get_database(request)).session() as session:
         yield session
@@ -176,7 +168,5 @@ async def get_expressions(request: Request) -> AsyncIterator[AsyncConnection]:
 DatabaseDep = Annotated[Database, Depends(get_database)]
 
 # scope="function": the commit comes before the response is sent, so a failed one is never a 2xx.
-TransactionDep = Annotated[Transaction, Depends(get_transaction, scope="function")]
-ReaderDep = Annotated[Statements, Depends(get_reader, scope="function")]
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 ExpressionsDep = Annotated[AsyncConnection, Depends(get_expressions, scope="function")]

@@ -31,8 +31,8 @@ OF_LOOPS = re.compile(r"^DELETE FROM|created_at < ")
 MOST: dict[str, dict[str, int]] = {
     "product read": {"catalog": 1},
     "cart add": {"catalog": 1},
-    "checkout": {"order": 2, "catalog": 7, "shipping": 4, "notifications": 3},
-    "payment": {"order": 8, "catalog": 6, "payment": 3, "shipping": 4, "notifications": 3},
+    "checkout": {"order": 2, "catalog": 4, "shipping": 2, "notifications": 3},
+    "payment": {"order": 6, "catalog": 4, "payment": 3, "shipping": 4, "notifications": 3},
     "dispatch": {"order": 3, "shipping": 3, "notifications": 3},
 }
 

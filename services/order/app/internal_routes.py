@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from libs.db import ReaderDep
+from libs.db import DatabaseDep
 from libs.routing import service_router
 from libs.security import InternalKey
 from libs.types import PathId
@@ -14,12 +14,14 @@ router = service_router(prefix="/internal", dependencies=[InternalKey], include_
 
 
 @router.get("/orders/{order_id}")
-async def get_order_summary(order_id: PathId, reader: ReaderDep) -> OrderSummary:
+async def get_order_summary(order_id: PathId, database: DatabaseDep) -> OrderSummary:
     """Whose order it is, what it costs, and its status."""
-    return OrderSummary.model_validate(await service.get_summary(reader, order_id))
+    async with database.autocommit() as reader:
+        return OrderSummary.model_validate(await service.get_summary(reader, order_id))
 
 
 @router.post("/reservations/{reservation_id}/claim")
-async def claim_reservation(reservation_id: UUID, statements: ReaderDep) -> ClaimRead:
+async def claim_reservation(reservation_id: UUID, database: DatabaseDep) -> ClaimRead:
     """Which order a reservation belongs to; null is a promise that none will come."""
-    return ClaimRead(order_id=await service.claim_reservation(statements, reservation_id))
+    async with database.autocommit() as statements:
+        return ClaimRead(order_id=await service.claim_reservation(statements, reservation_id))

@@ -1,6 +1,6 @@
 """What Order asks of Shipping: to draft a shipment, and whether it can still be cancelled."""
 
-from libs.db import DatabaseDep, TransactionDep
+from libs.db import DatabaseDep
 from libs.events import Address
 from libs.routing import service_router
 from libs.security import InternalKey
@@ -23,7 +23,8 @@ async def draft_shipment(wanted: ShipmentCreate, database: DatabaseDep) -> Shipm
 
 
 @router.post("/cancel")
-async def cancel_shipment(wanted: ShipmentCancel, transaction: TransactionDep) -> ShipmentCancelled:
+async def cancel_shipment(wanted: ShipmentCancel, database: DatabaseDep) -> ShipmentCancelled:
     order = OrderRef(wanted.order_id, wanted.user_id, wanted.email)
-    await service.cancel_shipment(transaction, order, reason=wanted.reason)
+    async with database.transaction() as transaction:
+        await service.cancel_shipment(transaction, order, reason=wanted.reason)
     return ShipmentCancelled(order_id=wanted.order_id)

@@ -1,6 +1,6 @@
 """`/v1/inventory`"""
 
-from libs.db import ExpressionsDep, TransactionDep
+from libs.db import DatabaseDep, ExpressionsDep
 from libs.routing import service_router
 from libs.security import InternalKey
 from libs.types import PathId
@@ -13,9 +13,10 @@ router = service_router(prefix="/v1/inventory", tags=["inventory"])
 
 
 @router.post("/restock", dependencies=[AdminOnly, InternalKey])
-async def restock(wanted: RestockCreate, transaction: TransactionDep) -> RestockRead:
+async def restock(wanted: RestockCreate, database: DatabaseDep) -> RestockRead:
     """Goods came in; a product that is named twice adds up, and an unknown one refuses it all."""
-    levels = await stock.restock(transaction, wanted.items)
+    async with database.transaction() as transaction:
+        levels = await stock.restock(transaction, wanted.items)
     return RestockRead(items=[StockRead.model_validate(level) for level in levels])
 
 

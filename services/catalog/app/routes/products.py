@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from libs.db import ExpressionsDep, ReaderDep, SessionDep
+from libs.db import DatabaseDep, ExpressionsDep, SessionDep
 from libs.pagination import Page, Paging
 from libs.routing import service_router
 from libs.types import PathId, StoredText, UrlInteger
@@ -51,9 +51,12 @@ async def list_products(
 
 
 @router.get("/{product_id}")
-async def get_product(product_id: PathId, reader: ReaderDep, prefix: PublicPrefix) -> ProductRead:
+async def get_product(
+    product_id: PathId, database: DatabaseDep, prefix: PublicPrefix
+) -> ProductRead:
     """One product, an inactive one too."""
-    return ProductRead.of(await products.get_product(reader, product_id), prefix)
+    async with database.autocommit() as reader:
+        return ProductRead.of(await products.get_product(reader, product_id), prefix)
 
 
 @router.patch("/{product_id}", dependencies=[AdminOnly])
