@@ -147,6 +147,28 @@ class Loop:
             return
 
 
+class Tolerance:
+    """For a sweep over many: one that a neighbour fails at keeps no other waiting. Several in a
+    row mean that all would fail; the last of them is raised."""
+
+    def __init__(self, kind: type[Exception], most: int = 3) -> None:
+        self._kind, self._most = kind, most
+        self._in_a_row = 0
+        self.last: Exception | None = None
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        try:
+            yield
+        except self._kind as failure:
+            self.last = failure
+            self._in_a_row += 1
+            if self._in_a_row == self._most:
+                raise
+        else:
+            self._in_a_row = 0
+
+
 class Backoff:
     """Waits that double from `first` to `most` seconds, with jitter."""
 

@@ -13,6 +13,7 @@ class OrderStub:
         self.port = free_port()
         self.orders: dict[UUID, int] = {}
         self.asked: list[UUID] = []
+        self.failing: set[UUID] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -31,7 +32,8 @@ class OrderStub:
         reservation_id = UUID(path[1])
         self.asked.append(reservation_id)
         body = json.dumps({"order_id": self.orders.get(reservation_id)}).encode()
-        answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        status = "500 Internal Server Error" if reservation_id in self.failing else "200 OK"
+        answer = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
         writer.write(f"{answer}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         await writer.drain()
         writer.close()

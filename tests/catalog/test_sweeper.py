@@ -70,6 +70,19 @@ async def test_while_order_is_away_it_stays_held(
     await eventually(lambda: _is(shop, product_id, (10, 0)))
 
 
+async def test_one_that_order_fails_at_keeps_no_other_waiting(
+    own_catalog: OwnCatalog, shop: Shop, order: OrderStub
+) -> None:
+    [product_id] = await shop.make_ids(10)
+    failing = await shop.hold({product_id: 3})
+    order.failing.add(failing)
+    await shop.hold({product_id: 1})
+    await eventually(lambda: _is(shop, product_id, (10, 3)))
+    await eventually(lambda: _waiting(own_catalog, 1))
+    order.failing.clear()
+    await eventually(lambda: _is(shop, product_id, (10, 0)))
+
+
 async def test_two_replicas_release_each_of_many_once(own_catalog: OwnCatalog) -> None:
     shop = own_catalog.shops[0]
     first, second = await shop.make_ids(200, 5)

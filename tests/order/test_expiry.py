@@ -4,6 +4,8 @@ import os
 import signal
 from typing import Any
 
+import psycopg
+
 from tests.support.database import Query
 from tests.support.market import Market
 from tests.support.processes import ServiceProcess
@@ -61,6 +63,23 @@ async def test_no_order_expires_while_payment_is_away(
         await eventually(waiting, what="expiry waiting for Payment")
         assert (await buyer.get(path)).json()["status"] == "CREATED"
     assert (await market.pay(buyer, order)).status_code == 201
+
+
+async def test_one_that_payment_gives_no_answer_for_keeps_no_other_waiting(
+    market: Market, stack: Json, query: Query, product: Json
+) -> None:
+    """Its row in the ledger is locked by somebody else."""
+    buyer = await market.new_customer()
+    stuck, other = [await market.place_order(buyer, product) for _ in range(2)]
+    enter = "INSERT INTO payment.ledger_orders (order_id) VALUES (%s)"
+    plain = stack["postgres_dsn"].replace("+psycopg", "")
+    async with await psycopg.AsyncConnection.connect(plain) as holder:
+        await holder.execute(enter, (stuck["order_id"],))
+        async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="0.5", **SOON):
+            await market.wait_for_order(other, "CANCELLED")
+            assert (await market.wait_for_order(stuck, "CREATED"))["status"] == "CREATED"
+            await holder.rollback()
+            await market.wait_for_order(stuck, "CANCELLED")
 
 
 async def test_paid_orders_whose_event_is_late_do_not_hold_up_the_others(

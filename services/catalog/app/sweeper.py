@@ -4,11 +4,12 @@ It asks Order first and opens a transaction afterwards. Two replicas may ask abo
 reservation; Order's answer stays the same, and the second finds it settled under its row lock.
 """
 
+from contextlib import suppress
 from uuid import UUID
 
 from libs.db import Database
 from libs.http import DependencyUnavailable
-from libs.loops import Loop
+from libs.loops import Loop, Tolerance
 
 from .clients import OrderClient
 from .service import reservations
@@ -33,16 +34,17 @@ class Sweeper:
         """Settle a batch; True when there may be more to do at once."""
         async with self._database.session() as session:
             orphans = await reservations.list_orphans(session, ttl=self._ttl, limit=_BATCH)
-        settled = 0
-        try:
+        settled, tolerance = 0, Tolerance(DependencyUnavailable)
+        with suppress(DependencyUnavailable):
             for reservation_id in orphans:
-                await self._settle(reservation_id)
-                settled += 1
+                with tolerance.one():
+                    await self._settle(reservation_id)
+                    settled += 1
                 loop.progressed(waiting=len(orphans) - settled)
-        except DependencyUnavailable as away:
-            loop.held_up(away.detail, waiting=len(orphans) - settled)
-            return False
-        loop.progressed(waiting=0)
+        if tolerance.last:
+            loop.held_up(str(tolerance.last), waiting=len(orphans) - settled)
+        else:
+            loop.progressed(waiting=0)
         return settled == _BATCH
 
     async def _settle(self, reservation_id: UUID) -> None:

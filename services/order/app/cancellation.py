@@ -6,7 +6,7 @@ Whether an order was paid in time is Payment's to say: its event may still be on
 from libs.db import Database
 from libs.http import DependencyUnavailable
 from libs.idempotency import RequestKey, answer_once, claim_key, keep_answer
-from libs.loops import Loop
+from libs.loops import Loop, Tolerance
 from libs.security import Principal
 
 from . import service
@@ -79,14 +79,17 @@ class Expiry:
     async def _sweep(self, loop: Loop) -> None:
         """Past the orders that are paid, too: their events may be late for long."""
         last: Order | None = None
-        paid = 0
+        paid, tolerance = 0, Tolerance(DependencyUnavailable)
         while batch := await self._list_unpaid(after=last):
             for order in batch:
-                paid += not await self._expire(order)
+                with tolerance.one():
+                    paid += not await self._expire(order)
                 loop.progressed(paid_unheard=paid)
                 loop.checkpoint()
             last = batch[-1]
         loop.progressed(paid_unheard=paid)
+        if tolerance.last:
+            raise tolerance.last
 
     async def _list_unpaid(self, *, after: Order | None) -> list[Order]:
         async with self._database.session() as session:
