@@ -258,6 +258,6 @@ class EventConsumer:
 
 def _raise_if_transient(error: Exception) -> None:
     unavailable = error if isinstance(error, Unavailable) else database_unavailable(error)
-    if unavailable or isinstance(error, OSError | KafkaError):
+    if unavailable or isinstance(error, ConnectionError | TimeoutError | KafkaError):
         reason = unavailable.detail if unavailable else type(error).__name__
         raise _TransientFault(reason) from error

@@ -30,8 +30,8 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="N",
-        help="mails that may have come twice, with one Message-ID, because a mailer or a mail "
-        "server was killed between the mail and its mark (default: 0)",
+        help="surplus copies of mails, with one Message-ID, that are no breach, because a mailer "
+        "or a mail server was killed between the mail and its mark (default: 0)",
     )
     add_choice(root)
     root.epilog = f"{root.epilog} Exit code 1: a rule is broken; 2: no stack answers."

@@ -29,7 +29,8 @@ def held(run: Run) -> bool:
     clean = not run.traffic.tally.unclean
     happened = bool(run.done) and run.traffic.finished.total() > 0
     kept = happened and recovered and clean and not run.lost and not run.busy
-    return kept and all_hold(run.audit)
+    looked_at = not any(outcome.skipped for outcome in run.audit)
+    return kept and looked_at and all_hold(run.audit)
 
 
 def as_data(run: Run) -> dict[str, Any]:

@@ -5,7 +5,10 @@ import subprocess
 from typing import Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from libs.events import TOPICS
 from tests.support.market import Market
 from tests.support.waiting import eventually
 
@@ -115,3 +118,19 @@ def test_compose_takes_an_env_file_as_windows_writes_it(
     assert services["order"]["environment"]["SVC_INTERNAL_KEY"] == "devkey"
     assert services["order"]["environment"]["POSTGRES_DSN"].endswith("@postgres:5432/appdb")
     assert services["postgres"]["environment"]["POSTGRES_PASSWORD"] == "postgres"
+
+
+async def test_dead_letters_are_kept_until_somebody_has_seen_to_them(stack: Json) -> None:
+    """By real Kafka's default they would be gone after a week."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack["kafka"])
+    await admin.start()
+    try:
+        names = [name for name in await admin.list_topics() if name.endswith(".dlq")]
+        asked = [
+            ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": None}) for name in names
+        ]
+        answers = await admin.describe_configs(asked)
+    finally:
+        await admin.close()
+    kept = {found[3]: found[4][0][1] for answer in answers for found in answer.resources}
+    assert kept == dict.fromkeys([f"{topic}.dlq" for topic in TOPICS], "-1")

@@ -157,6 +157,27 @@ async def test_a_batch_that_takes_longer_than_a_transaction_may_is_taken_one_by_
     assert await _effects(database, above=20) == orders
 
 
+async def test_a_handlers_own_error_of_the_system_is_no_fault_that_passes(
+    settings: DatabaseSettings, database: Database
+) -> None:
+    """Such as a file that is not there: its message goes to the dead letters, and nobody waits."""
+
+    async def fail(transaction: Transaction, event: Event[Any]) -> None:
+        raise FileNotFoundError
+
+    member = EventConsumer(
+        settings,
+        database,
+        handlers={OrderCancelled: fail},
+        outbox=Outbox("failing", OutboxMessage),
+        inbox=InboxMessage,
+    )
+    await member._take([record(cancelled(31), 31)])
+    async with database.autocommit() as reader:
+        letters = await fetch_all(reader, "SELECT headers FROM payment.outbox WHERE key = '31'")
+    assert [row["headers"]["reason"] for row in letters] == ["handler failed: FileNotFoundError"]
+
+
 async def _effects(database: Database, *, above: int = 10) -> list[int]:
     async with database.transaction() as session:
         found = await fetch_all(session, _LOCKED, (above,))
