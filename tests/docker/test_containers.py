@@ -83,14 +83,16 @@ async def test_an_order_goes_through_soon_whichever_process_is_killed(
 
     async def goes_through() -> bool:
         try:
-            paid = (await market.pay(buyer, order)).status_code in (201, 409)
-            return paid and (await buyer.get(path)).json().get("status") == "PAID"
+            paid = await market.pay(buyer, order)
+            seen = await buyer.get(f"/order/v1/orders/{order['order_id']}")
+            stock = await market.api.get(f"/catalog/v1/inventory/{product['id']}")
         except httpx.TransportError:
             return False
+        if paid.status_code not in (201, 409) or {seen.status_code, stock.status_code} != {200}:
+            return False
+        return seen.json()["status"] == "PAID" and stock.json()["in_stock"] == 4
 
-    path = f"/order/v1/orders/{order['order_id']}"
     await eventually(goes_through, within=SERVES_AGAIN.get(name, 10), what="a paid order")
-    await market.wait_for_stock(product, 4, 0)
     await eventually(lambda: compose.is_healthy(name), within=90, what=f"{name} healthy")
 
 
