@@ -148,11 +148,11 @@ class Loop:
 
 
 class Tolerance:
-    """For a sweep over many: one that a neighbour fails at keeps no other waiting. Several in a
-    row mean that all would fail; the last of them is raised."""
+    """For a sweep over many: one that fails, at a neighbour or in the database, keeps no other
+    waiting. Several in a row mean that all would fail; the last of them is raised."""
 
-    def __init__(self, kind: type[Exception], most: int = 3) -> None:
-        self._kind, self._most = kind, most
+    def __init__(self, most: int = 3) -> None:
+        self._most = most
         self._in_a_row = 0
         self.last: Exception | None = None
 
@@ -160,13 +160,18 @@ class Tolerance:
     def one(self) -> Iterator[None]:
         try:
             yield
-        except self._kind as failure:
+        except Exception as failure:
             self.last = failure
             self._in_a_row += 1
             if self._in_a_row == self._most:
                 raise
         else:
             self._in_a_row = 0
+
+    def check(self) -> None:
+        """At the end: raise the last failure, if there was one."""
+        if self.last:
+            raise self.last
 
 
 class Backoff:

@@ -12,6 +12,12 @@ from .order_stub import OrderStub
 from .replicas import TTL_SECONDS, OwnCatalog
 from .shop import Shop
 
+_REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$BEGIN RAISE EXCEPTION 'not this one'; END$$;
+CREATE TRIGGER refuse BEFORE UPDATE ON catalog.reservations
+FOR EACH ROW WHEN (OLD.id = '{id}') EXECUTE FUNCTION refuse()"""
+
 
 @pytest.fixture(autouse=True)
 async def order(own_catalog: OwnCatalog) -> AsyncIterator[OrderStub]:
@@ -80,6 +86,26 @@ async def test_one_that_order_fails_at_keeps_no_other_waiting(
     await eventually(lambda: _is(shop, product_id, (10, 3)))
     await eventually(lambda: _waiting(own_catalog, 1))
     order.failing.clear()
+    await eventually(lambda: _is(shop, product_id, (10, 0)))
+
+
+async def test_one_that_the_database_fails_at_keeps_no_other_waiting(
+    own_catalog: OwnCatalog, shop: Shop
+) -> None:
+    [product_id] = await shop.make_ids(10)
+    failing = await shop.hold({product_id: 3})
+
+    async def said() -> bool:
+        answers = [(await shop.anyone.get("/health")).json() for shop in own_catalog.shops]
+        return all("failing" in answer["checks"]["loop sweeper"] for answer in answers)
+
+    await own_catalog.query(_REFUSE.format(id=failing))
+    try:
+        await shop.hold({product_id: 1})
+        await eventually(lambda: _is(shop, product_id, (10, 3)))
+        await eventually(said)
+    finally:
+        await own_catalog.query("DROP FUNCTION refuse CASCADE")
     await eventually(lambda: _is(shop, product_id, (10, 0)))
 
 

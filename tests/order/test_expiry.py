@@ -82,6 +82,23 @@ async def test_one_that_payment_gives_no_answer_for_keeps_no_other_waiting(
             await market.wait_for_order(stuck, "CANCELLED")
 
 
+async def test_one_whose_row_is_locked_keeps_no_other_waiting(
+    market: Market, stack: Json, product: Json
+) -> None:
+    buyer = await market.new_customer()
+    stuck, other = [await market.place_order(buyer, product) for _ in range(2)]
+    plain = stack["postgres_dsn"].replace("+psycopg", "")
+    async with await psycopg.AsyncConnection.connect(plain) as holder:
+        await holder.execute(
+            'SELECT 1 FROM "order".orders WHERE id = %s FOR UPDATE', (stuck["order_id"],)
+        )
+        async with ServiceProcess("order", stack["env"], DATABASE_STATEMENT_TIMEOUT="0.5", **SOON):
+            await market.wait_for_order(other, "CANCELLED")
+            assert (await market.wait_for_order(stuck, "CREATED"))["status"] == "CREATED"
+            await holder.rollback()
+            await market.wait_for_order(stuck, "CANCELLED")
+
+
 async def test_paid_orders_whose_event_is_late_do_not_hold_up_the_others(
     market: Market, stack: Json, query: Query, product: Json
 ) -> None:

@@ -4,7 +4,6 @@ It asks Order first and opens a transaction afterwards. Two replicas may ask abo
 reservation; Order's answer stays the same, and the second finds it settled under its row lock.
 """
 
-from contextlib import suppress
 from uuid import UUID
 
 from libs.db import Database
@@ -26,7 +25,11 @@ class Sweeper:
 
     async def run(self, loop: Loop) -> None:
         while True:
-            more = await self._sweep(loop)
+            more = False
+            try:
+                more = await self._sweep(loop)
+            except DependencyUnavailable as away:
+                loop.held_up(away.detail)
             if not more:
                 await loop.sleep(min(_EVERY_SECONDS, self._ttl / 2))
 
@@ -34,17 +37,14 @@ class Sweeper:
         """Settle a batch; True when there may be more to do at once."""
         async with self._database.session() as session:
             orphans = await reservations.list_orphans(session, ttl=self._ttl, limit=_BATCH)
-        settled, tolerance = 0, Tolerance(DependencyUnavailable)
-        with suppress(DependencyUnavailable):
-            for reservation_id in orphans:
-                with tolerance.one():
-                    await self._settle(reservation_id)
-                    settled += 1
-                loop.progressed(waiting=len(orphans) - settled)
-        if tolerance.last:
-            loop.held_up(str(tolerance.last), waiting=len(orphans) - settled)
-        else:
-            loop.progressed(waiting=0)
+        settled, tolerance = 0, Tolerance()
+        for reservation_id in orphans:
+            with tolerance.one():
+                await self._settle(reservation_id)
+                settled += 1
+            loop.progressed(waiting=len(orphans) - settled)
+        loop.progressed(waiting=len(orphans) - settled)
+        tolerance.check()
         return settled == _BATCH
 
     async def _settle(self, reservation_id: UUID) -> None:

@@ -79,7 +79,7 @@ class Expiry:
     async def _sweep(self, loop: Loop) -> None:
         """Past the orders that are paid, too: their events may be late for long."""
         last: Order | None = None
-        paid, tolerance = 0, Tolerance(DependencyUnavailable)
+        paid, tolerance = 0, Tolerance()
         while batch := await self._list_unpaid(after=last):
             for order in batch:
                 with tolerance.one():
@@ -88,8 +88,7 @@ class Expiry:
                 loop.checkpoint()
             last = batch[-1]
         loop.progressed(paid_unheard=paid)
-        if tolerance.last:
-            raise tolerance.last
+        tolerance.check()
 
     async def _list_unpaid(self, *, after: Order | None) -> list[Order]:
         async with self._database.session() as session:
