@@ -90,7 +90,7 @@ async def test_an_order_goes_through_soon_whichever_process_is_killed(
             return False
         if paid.status_code not in (201, 409) or {seen.status_code, stock.status_code} != {200}:
             return False
-        return seen.json()["status"] == "PAID" and stock.json()["in_stock"] == 4
+        return bool(seen.json()["status"] == "PAID" and stock.json()["in_stock"] == 4)
 
     await eventually(goes_through, within=SERVES_AGAIN.get(name, 10), what="a paid order")
     await eventually(lambda: compose.is_healthy(name), within=90, what=f"{name} healthy")
