@@ -284,5 +284,19 @@ async def test_it_finds_a_mail_that_came_again_unless_so_many_copies_are_allowed
     assert_named(found, "no mail came twice", "<twice@example.com> came 3 times")
 
 
+async def test_mails_that_fill_py_has_made_up_need_not_be_in_the_mailbox(stand: Stand) -> None:
+    paid = stand.orders["paid"]
+    where = f"WHERE order_id = {paid} AND type = 'order.created'"
+    ((event_id, recipient),) = await stand.query(
+        f"SELECT event_id, recipient FROM notifications.mails {where}"  # noqa: S608
+    )
+    change = f"UPDATE notifications.mails SET event_id = %s, recipient = %s {where}"  # noqa: S608
+    await stand.query(change, uuid4(), "fill-1@fill.example")
+    try:
+        assert await stand.audit() == []
+    finally:
+        await stand.query(change, event_id, recipient)
+
+
 async def test_when_all_is_mended_every_rule_holds(stand: Stand) -> None:
     assert await stand.audit(wait=20) == []
