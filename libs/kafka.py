@@ -1,12 +1,12 @@
 """Kafka: making sure of topics, and the one producer of a process."""
 
 import asyncio
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, for_code
+from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError, for_code
 
 from .config import DatabaseSettings
 from .letter_format import dead_letter_topic, is_dead_letter_topic
@@ -86,10 +86,18 @@ async def ensure_topics(settings: DatabaseSettings, topics: Iterable[str]) -> di
             missing = [name for name in wanted if name not in existing]
             if missing:
                 await _create(admin, settings, missing)
-            found = await admin.describe_topics(wanted)
-            return {topic["topic"]: len(topic["partitions"]) for topic in found}
+            return _count_partitions(await admin.describe_topics(wanted))
         finally:
             await admin.close()
+
+
+def _count_partitions(topics: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Raises KafkaError for a topic that the broker does not know just now: one that has started a
+    moment ago has all of them, and whoever took it for empty would send it all events again."""
+    for topic in topics:
+        if topic["error_code"] or not topic["partitions"]:
+            raise for_code(topic["error_code"] or UnknownTopicOrPartitionError.errno)
+    return {topic["topic"]: len(topic["partitions"]) for topic in topics}
 
 
 async def _create(admin: AIOKafkaAdminClient, settings: DatabaseSettings, names: list[str]) -> None:
