@@ -15,6 +15,7 @@ from ..topics.groups import read_committed
 from . import changes, keys, orders, stock
 from .effects import check_effects
 from .mailbox import check_mailbox, load_sent
+from .ordering import check_order
 from .outboxes import OutboxRow, check_drained, load_events, load_rows
 from .outcome import Outcome, SqlRule
 from .publishing import (
@@ -85,6 +86,7 @@ def _check_topics(
     """What was published after the snapshot has its row by now."""
     yield check_drained(rows)
     yield check_published(rows, streams)
+    yield check_order(rows, streams.messages)
     unknown = find_unknown(rows, streams, since)
     if ids := [message.event_id for message in unknown if message.event_id]:
         unknown = find_unknown([*rows, *load_events(connection, ids)], streams, since)

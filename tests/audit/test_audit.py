@@ -284,6 +284,25 @@ async def test_it_finds_a_mail_that_came_again_unless_so_many_copies_are_allowed
     assert_named(found, "no mail came twice", "<twice@example.com> came 3 times")
 
 
+async def test_it_finds_events_of_an_order_that_came_the_wrong_way_round(stand: Stand) -> None:
+    """Two that swap their rows look as if the relay had sent the later one first."""
+    key = str(stand.orders["refunded"]).encode()
+    swap = """UPDATE "order".outbox o SET event_id = s.event_id FROM (
+        SELECT CASE type WHEN 'order.paid' THEN 'order.cancelled' ELSE 'order.paid' END AS type,
+               event_id FROM "order".outbox WHERE key = %s AND type <> 'order.created') s
+        WHERE o.key = %s AND o.type = s.type"""
+    await stand.query('ALTER TABLE "order".outbox DROP CONSTRAINT uq_outbox_event_id')
+    await stand.query(swap, key, key)
+    try:
+        found = await stand.audit()
+    finally:
+        await stand.query(swap, key, key)
+        await stand.query(
+            'ALTER TABLE "order".outbox ADD CONSTRAINT uq_outbox_event_id UNIQUE (event_id)'
+        )
+    assert_named(found, "the events of an order come in their order", "(order.paid, event ")
+
+
 async def test_mails_that_fill_py_has_made_up_need_not_be_in_the_mailbox(stand: Stand) -> None:
     paid = stand.orders["paid"]
     where = f"WHERE order_id = {paid} AND type = 'order.created'"
