@@ -14,7 +14,8 @@ from ..topics.database import Connection, open_database
 from ..topics.groups import read_committed
 from . import changes, keys, orders, stock
 from .effects import check_effects
-from .mailbox import check_mailbox
+from .mailbox import check_mailbox, load_sent
+from .ordering import check_order
 from .outboxes import OutboxRow, check_drained, load_events, load_rows
 from .outcome import Outcome, SqlRule
 from .publishing import (
@@ -55,19 +56,18 @@ def audit(target: Target, console: Console, limits: Limits) -> list[Outcome]:
             console.progress("reading the databases")
             parameters = {"retention": limits.retention, "orphan_age": limits.orphan_age}
             found = [rule.check(connection, parameters) for rule in SQL_RULES]
-            rows = load_rows(connection)
+            rows, sent = load_rows(connection), load_sent(connection)
             streams = read_topics(target, rows, console)
             found.append(check_effects(connection, streams.letters.discarded))
         committed = asyncio.run(read_committed(target.kafka))
         found += _check_topics(connection, rows, streams, since)
         found += [check_lag(committed, streams), check_letters(streams.letters)]
     console.progress("reading the mails")
-    found.append(
-        check_mailbox(
-            target.mailhog,
-            limits.doubled_mails,
-            lambda number: console.progress(f"reading the mails: {number}"),
-        )
+    found += check_mailbox(
+        target.mailhog,
+        sent,
+        limits.doubled_mails,
+        lambda number: console.progress(f"reading the mails: {number}"),
     )
     return found
 
@@ -86,6 +86,7 @@ def _check_topics(
     """What was published after the snapshot has its row by now."""
     yield check_drained(rows)
     yield check_published(rows, streams)
+    yield check_order(rows, streams.messages)
     unknown = find_unknown(rows, streams, since)
     if ids := [message.event_id for message in unknown if message.event_id]:
         unknown = find_unknown([*rows, *load_events(connection, ids)], streams, since)

@@ -18,7 +18,8 @@ WHERE table_name = 'outbox' ORDER BY table_schema"""
 _ROWS: LiteralString = """
 SELECT {name} AS service, id, event_id, type, topic, coalesce(key, '') AS key,
        md5(coalesce(value, '')) AS digest, partition,
-       "offset", published_at IS NOT NULL AS published, refused
+       "offset", published_at IS NOT NULL AS published, refused,
+       extract(epoch FROM created_at)::float AS created_at
 FROM {table}"""
 
 
@@ -34,6 +35,7 @@ class OutboxRow(NamedTuple):
     offset: int | None
     published: bool
     refused: str | None
+    created_at: float
 
     def named(self) -> str:
         return f"{self.service} outbox row {self.id} ({self.type}, event {self.event_id})"

@@ -20,18 +20,23 @@ def show_outcomes(
             console.show(f"          {breach}")
         if outcome.more:
             console.show(f"          ... and {outcome.more} more")
-    console.show(console.paint(summary(outcomes), GREEN if all_hold(outcomes) else RED))
+    console.show(console.paint(summary(outcomes), GREEN if proven(outcomes) else RED))
 
 
 def all_hold(outcomes: Sequence[Outcome]) -> bool:
     return all(outcome.ok for outcome in outcomes)
 
 
+def proven(outcomes: Sequence[Outcome]) -> bool:
+    """All hold, and each was looked at."""
+    return all(outcome.ok and not outcome.skipped for outcome in outcomes)
+
+
 def summary(outcomes: Sequence[Outcome]) -> str:
     looked_at = [outcome for outcome in outcomes if not outcome.skipped]
     broken = [outcome for outcome in looked_at if not outcome.ok]
     skipped = len(outcomes) - len(looked_at)
-    ending = f", {skipped} skipped." if skipped else "."
+    ending = f", {skipped} not checked." if skipped else "."
     if not looked_at:
         return "Audit: not possible."
     if not broken:
@@ -41,12 +46,13 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def as_data(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    return {"ok": all_hold(outcomes), "rules": [outcome.data() for outcome in outcomes]}
+    return {"ok": proven(outcomes), "rules": [outcome.data() for outcome in outcomes]}
 
 
 def _line(outcome: Outcome, console: Console) -> str:
     if outcome.skipped:
-        return f"{console.paint('skipped', YELLOW)}   {outcome.rule:{_WIDTH}}  {outcome.skipped}"
+        verdict = console.paint("UNKNOWN", YELLOW)
+        return f"{verdict}   {outcome.rule:{_WIDTH}}  not checked: {outcome.skipped}"
     numbers = ", ".join(
         f"{value} {name.replace('_', ' ')}" for name, value in outcome.numbers.items()
     )

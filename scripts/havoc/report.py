@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console as Rich
 from rich.table import Table
 
-from ..auditing.report import all_hold, show_outcomes
 from ..auditing.report import as_data as audit_data
+from ..auditing.report import proven, show_outcomes
 from ..console import GREEN, RED, YELLOW, Console
 from .machine import SERVICES
 from .recovery import Recovery
@@ -29,8 +29,7 @@ def held(run: Run) -> bool:
     clean = not run.traffic.tally.unclean
     happened = bool(run.done) and run.traffic.finished.total() > 0
     kept = happened and recovered and clean and not run.lost and not run.busy
-    looked_at = not any(outcome.skipped for outcome in run.audit)
-    return kept and looked_at and all_hold(run.audit)
+    return kept and proven(run.audit)
 
 
 def as_data(run: Run) -> dict[str, Any]:

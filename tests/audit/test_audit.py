@@ -116,6 +116,15 @@ DAMAGES = {
         "every mail is sent",
         "(order.created of order {paid}) is FAILED: refused",
     ),
+    "a mail that never came": Damage(
+        "UPDATE notifications.mails SET event_id = '00000000-0000-4000-8000-000000000002'"
+        " WHERE order_id = {paid} AND type = 'order.created'",
+        "UPDATE notifications.mails SET event_id = (SELECT event_id FROM \"order\".outbox WHERE"
+        " key = '{paid}' AND type = 'order.created') WHERE order_id = {paid}"
+        " AND type = 'order.created'",
+        "every mail that is sent is in the mailbox",
+        "(order.created of order {paid}) is SENT, but not there",
+    ),
     "an answer": Damage(
         "UPDATE payment.idempotency_keys SET answer = jsonb_set(answer, '{{id}}', '1000000')"
         " WHERE key = 'key-paid'",
@@ -273,6 +282,39 @@ async def test_it_finds_a_mail_that_came_again_unless_so_many_copies_are_allowed
     finally:
         await drop_mail(stand.stack["mailhog"], "<twice@example.com>")
     assert_named(found, "no mail came twice", "<twice@example.com> came 3 times")
+
+
+async def test_it_finds_events_of_an_order_that_came_the_wrong_way_round(stand: Stand) -> None:
+    """Two that swap their rows look as if the relay had sent the later one first."""
+    key = str(stand.orders["refunded"]).encode()
+    swap = """UPDATE "order".outbox o SET event_id = s.event_id FROM (
+        SELECT CASE type WHEN 'order.paid' THEN 'order.cancelled' ELSE 'order.paid' END AS type,
+               event_id FROM "order".outbox WHERE key = %s AND type <> 'order.created') s
+        WHERE o.key = %s AND o.type = s.type"""
+    await stand.query('ALTER TABLE "order".outbox DROP CONSTRAINT uq_outbox_event_id')
+    await stand.query(swap, key, key)
+    try:
+        found = await stand.audit()
+    finally:
+        await stand.query(swap, key, key)
+        await stand.query(
+            'ALTER TABLE "order".outbox ADD CONSTRAINT uq_outbox_event_id UNIQUE (event_id)'
+        )
+    assert_named(found, "the events of an order come in their order", "(order.paid, event ")
+
+
+async def test_mails_that_fill_py_has_made_up_need_not_be_in_the_mailbox(stand: Stand) -> None:
+    paid = stand.orders["paid"]
+    where = f"WHERE order_id = {paid} AND type = 'order.created'"
+    ((event_id, recipient),) = await stand.query(
+        f"SELECT event_id, recipient FROM notifications.mails {where}"  # noqa: S608
+    )
+    change = f"UPDATE notifications.mails SET event_id = %s, recipient = %s {where}"  # noqa: S608
+    await stand.query(change, uuid4(), "fill-1@fill.example")
+    try:
+        assert await stand.audit() == []
+    finally:
+        await stand.query(change, event_id, recipient)
 
 
 async def test_when_all_is_mended_every_rule_holds(stand: Stand) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from libs.asyncapi import CONSUMERS, PRODUCERS
 from libs.events import EVENT_TYPES
+from scripts.localstack.state import Folder
 from services.catalog.app.handlers import HANDLERS as CATALOG
 from services.notifications.app.handlers import HANDLERS as NOTIFICATIONS
 from services.order.app.handlers import HANDLERS as ORDER
@@ -44,7 +45,23 @@ async def test_ten_rows_are_named_and_the_others_counted(stand: Stand) -> None:
     assert done.returncode == 1
     assert done.stdout.count(" is FAILED: refused") == 10
     assert f"... and {total - 10} more" in done.stdout
-    assert "Audit: 1 of 27 rules are broken" in done.stdout
+    assert "Audit: 1 of 29 rules are broken" in done.stdout
+
+
+async def test_mails_that_can_t_be_read_are_no_proof(stand: Stand, tmp_path: Path) -> None:
+    info = json.loads((Path(stand.folder) / "stack.json").read_text())
+    (tmp_path / "stack.json").write_text(json.dumps({**info, "mailhog": "http://127.0.0.1:9"}))
+    held = Folder(tmp_path).hold()
+    try:
+        done = await stand.run("audit.py", "--local", LOCAL_STACK_DIR=str(tmp_path))
+    finally:
+        for lock in held:
+            lock.close()
+    assert done.returncode == 1, done.stderr
+    unknown = [line for line in done.stdout.splitlines() if line.startswith("UNKNOWN ")]
+    assert len(unknown) == 2
+    assert all("not checked: no answer from http://127.0.0.1:9" in line for line in unknown)
+    assert ", 2 not checked." in done.stdout
 
 
 @pytest.mark.parametrize(
