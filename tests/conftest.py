@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from scripts.checks.cli import ENV, PORTS
+from scripts.checks.cli import PORTS
 from scripts.localstack import LocalStack
 
 from .support.database import Query, make_query
@@ -83,7 +83,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield json.loads(Path(named).read_text(encoding="utf-8"))
         return
     folder = tmp_path_factory.mktemp("stack")
-    with LocalStack(folder, port_base=PORTS, quiet=True, env=ENV) as local:
+    with LocalStack(folder, port_base=PORTS, quiet=True) as local:
         yield dict(local.info)
 
 

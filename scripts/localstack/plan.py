@@ -74,8 +74,7 @@ class Plan:
             "JWT_ALGORITHM": "HS256",
             "SVC_INTERNAL_KEY": "devkey",
             "KAFKA_FETCH_MAX_WAIT_MS": "20",
-            # Tansu looks into each partition at each fetch, so more of them cost, also at rest.
-            "KAFKA_TOPIC_PARTITIONS": "2",
+            "KAFKA_TOPIC_PARTITIONS": "4",  # so many has a topic that Tansu makes by itself
             "KAFKA_SESSION_TIMEOUT_MS": "2000",  # Tansu lets a group wait as long, in steps of 2 s
             "S3_BUCKET": "media",
             "S3_ACCESS_KEY": "admin",
