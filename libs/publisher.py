@@ -1,7 +1,8 @@
 """What the leading relay does with outbox rows: sends them in order, and again when lost."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
@@ -52,7 +53,8 @@ class Publisher:
             loop.progressed(lag_seconds=round(waiting[0].age, 3))
             if any(is_dead_letter_topic(row.topic) for row in waiting):
                 await self._find_lost_letters()
-            await self._publish(waiting)
+            for rows in _in_turns(waiting):
+                await self._publish(rows)
             loop.checkpoint()
             if len(waiting) < _BATCH:  # whoever has committed since has woken the loop
                 break
@@ -149,3 +151,20 @@ class Publisher:
                 "the broker lost published events; sending them again",
                 extra=fields(topic=position[0], partition=position[1], rows=rows),
             )
+
+
+def _in_turns(waiting: Sequence[WaitingRow]) -> Iterable[Sequence[WaitingRow]]:
+    """One event of an order at a time, the next when the broker has it.
+
+    A producer without idempotence sends what comes behind a message that fails, and then the
+    failed one again; sending both again would help nobody who has taken the later one.
+    """
+    turns: defaultdict[int, list[WaitingRow]] = defaultdict(list)
+    before: Counter[tuple[str, bytes | None]] = Counter()
+    for row in waiting:
+        if is_dead_letter_topic(row.topic):  # in no order
+            turns[0].append(row)
+        else:
+            turns[before[row.topic, row.key]].append(row)
+            before[row.topic, row.key] += 1
+    return [turns[number] for number in sorted(turns)]
