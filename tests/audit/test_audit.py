@@ -116,15 +116,6 @@ DAMAGES = {
         "every mail is sent",
         "(order.created of order {paid}) is FAILED: refused",
     ),
-    "a mail that never came": Damage(
-        "UPDATE notifications.mails SET event_id = '00000000-0000-4000-8000-000000000002'"
-        " WHERE order_id = {paid} AND type = 'order.created'",
-        "UPDATE notifications.mails SET event_id = (SELECT event_id FROM \"order\".outbox WHERE"
-        " key = '{paid}' AND type = 'order.created') WHERE order_id = {paid}"
-        " AND type = 'order.created'",
-        "every mail that is sent is in the mailbox",
-        "(order.created of order {paid}) is SENT, but not there",
-    ),
     "an answer": Damage(
         "UPDATE payment.idempotency_keys SET answer = jsonb_set(answer, '{{id}}', '1000000')"
         " WHERE key = 'key-paid'",
