@@ -59,9 +59,9 @@ async def test_mails_that_can_t_be_read_are_no_proof(stand: Stand, tmp_path: Pat
             lock.close()
     assert done.returncode == 1, done.stderr
     unknown = [line for line in done.stdout.splitlines() if line.startswith("UNKNOWN ")]
-    assert len(unknown) == 2
-    assert all("not checked: no answer from http://127.0.0.1:9" in line for line in unknown)
-    assert ", 2 not checked." in done.stdout
+    assert len(unknown) == 1
+    assert "not checked: no answer from http://127.0.0.1:9" in unknown[0]
+    assert ", 1 not checked." in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ async def test_consumers_killed_before_or_behind_the_commit_of_an_effect_have_it
     """One payment: Shipping has claimed its event, Notifications has committed all but its
     offset."""
     buyer, order = await faults.place_order()
+    await faults.all_is_well()  # no offset of an event before is still to be committed
     mailed = "NEW.type = 'payment.succeeded'"
     async with (
         faults.gate("UPDATE ON shipping.shipments", when="NEW.paid_at IS NOT NULL") as shipment,

@@ -22,10 +22,12 @@ from .schemas import ShippingAddress
 # In the statement's text: with a parameter no prepared plan can use the index of unpaid ones.
 _CREATED = literal(OrderStatus.CREATED, literal_execute=True)
 _COLUMNS = ", ".join(Order.__table__.columns.keys())
+# By name, so that a column of a later version is none of ours.
+_ITEM = ", ".join(f"'{column.name}', {column.name}" for column in OrderItem.__table__.columns)
 _LOCK = f"""
 SELECT {_COLUMNS},
-       (SELECT json_agg(to_json(item) ORDER BY product_id) FROM "order".order_items item
-        WHERE order_id = orders.id) AS items
+       (SELECT json_agg(json_build_object({_ITEM}) ORDER BY product_id)
+        FROM "order".order_items WHERE order_id = orders.id) AS items
 FROM "order".orders WHERE id = %s FOR UPDATE"""  # noqa: S608
 _SUMMARY = """
 SELECT id, user_id, email, status, total_cents, currency FROM "order".orders WHERE id = %s"""
