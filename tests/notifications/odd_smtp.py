@@ -17,6 +17,8 @@ Answer = Callable[[int], str]
 
 HANG_UP = "hang up"
 STAY_SILENT = "stay silent"
+TAKE_LATER = "take later"
+"""It answers 250 once the test says `go_on`."""
 
 
 @dataclass
@@ -27,6 +29,7 @@ class OddServer:
     refuses_sender: bool = False
     received: list[tuple[str, EmailMessage]] = field(default_factory=list)
     connections: int = 0
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
     _tried: Counter[tuple[str, str]] = field(default_factory=Counter)
     _server: asyncio.Server | None = None
     _sessions: list[SMTP] = field(default_factory=list)
@@ -91,6 +94,9 @@ class OddServer:
         answer = answers[recipient](times) if recipient in answers else "250 OK"
         if answer == STAY_SILENT:
             await asyncio.sleep(30)
+        if answer == TAKE_LATER:
+            await self.go_on.wait()
+            return "250 OK"
         if answer == HANG_UP:
             _hang_up(server)
         return answer
