@@ -49,10 +49,10 @@ def members(marker: str, variable: str = MARKER) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             is_one = process.environ().get(variable) == marker
-        except psutil.Error:
+            if is_one and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:  # gone meanwhile, or not ours
             continue
-        if is_one and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-            found.append(process)
     return found
 
 
