@@ -87,7 +87,7 @@ class DatabaseSettings(ServiceSettings):
 
     postgres_dsn: PostgresDsn = "postgresql+psycopg://postgres:postgres@postgres:5432/appdb"
     database_pool_size: Annotated[int, Field(ge=1, le=100)] = 8
-    """Connections of a process; 1 makes two, since reads have some of their own."""
+    """Connections of a process; 1 makes two, since SQLAlchemy has a quarter, at least one."""
     database_pool_timeout: Seconds = 5
     database_statement_timeout: Seconds = 10
     transaction_timeout: Seconds = 20

@@ -6,6 +6,7 @@ bad one ends in the dead-letter topic by itself and a transient fault loses no o
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -100,11 +101,11 @@ class EventConsumer:
     async def _consume(
         self, consumer: AIOKafkaConsumer, membership: Membership, offsets: Offsets, loop: Loop
     ) -> None:
-        backoff, watch = Backoff(), PlaceWatch()
+        backoff, watch = Backoff(), PlaceWatch(offsets)
         while True:
             membership.check()
             with loop.waiting():
-                wait = int(1000 * offsets.wait(_POLL_SECONDS))
+                wait = math.ceil(1000 * offsets.wait(_POLL_SECONDS))
                 batches = await consumer.getmany(timeout_ms=wait, max_records=_BATCH)
             records = [record for batch in batches.values() for record in batch]
             try:
@@ -119,7 +120,7 @@ class EventConsumer:
             offsets.taken(records)
             await offsets.commit_due()
             distances = await measure(consumer)
-            watch.start_over_where_lost(consumer, distances)
+            watch.start_over_where_lost(distances)
             loop.progressed(lag=lag(distances), partitions=len(consumer.assignment()))
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:

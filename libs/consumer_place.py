@@ -19,6 +19,7 @@ _COMMIT_LIMIT = 10.0
 _LAST_COMMIT_LIMIT = 2.0
 _COMMIT_EVERY = 0.2
 _SESSIONS_A_REBALANCE = 6
+_LOOK_AGAIN = 0.5
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -74,6 +75,12 @@ class Offsets:
         for record in records:
             self._due[TopicPartition(record.topic, record.partition)] = record.offset + 1
 
+    def start_over(self, partition: TopicPartition) -> None:
+        """Take this one from its beginning, now and after a restart."""
+        self._consumer.seek(partition, 0)
+        self._due_at = self._due_at if self._due else time.monotonic() + _COMMIT_EVERY
+        self._due[partition] = 0
+
     def wait(self, longest: float) -> float:
         """For how long nobody needs to call `commit_due`, in seconds, at most `longest`."""
         return max(0.0, min(longest, self._due_at - time.monotonic())) if self._due else longest
@@ -93,13 +100,17 @@ class Offsets:
         self._due = {}
 
     async def _commit(self) -> None:
-        due, self._due = self._due, {}
+        ours = self._consumer.assignment()  # one that has moved would make the others' commit fail
+        due = {place: offset for place, offset in self._due.items() if place in ours}
+        self._due = {}
         if not due:
             return
         try:
             await self._consumer.commit(due)
         except (KafkaError, IllegalStateError) as error:
             log.warning("offset commit failed", extra=fields(error=type(error).__name__))
+            self._due = due | self._due
+            self._due_at = time.monotonic() + _COMMIT_EVERY
 
 
 class PlaceWatch:
@@ -107,21 +118,27 @@ class PlaceWatch:
 
     Kafka says that such a place is out of range, and the client starts over by itself; other
     brokers (Tansu) let it wait until the topic has grown past it, and what came before is missed.
-    Two looks in a row, since a partition's new leader may not know at first how far it goes.
+    Looked at again after a while, since a partition's new leader may not know at first how far it
+    goes.
     """
 
-    def __init__(self) -> None:
-        self._suspects: set[TopicPartition] = set()
+    def __init__(self, offsets: Offsets) -> None:
+        self._offsets = offsets
+        self._suspects: dict[TopicPartition, float] = {}
 
-    def start_over_where_lost(self, consumer: AIOKafkaConsumer, distances: Distances) -> None:
-        beyond = {partition for partition, distance in distances.items() if distance < 0}
-        for partition in beyond & self._suspects:
+    def start_over_where_lost(self, distances: Distances) -> None:
+        now = time.monotonic()
+        beyond = [partition for partition, distance in distances.items() if distance < 0]
+        self._suspects = {partition: self._suspects.get(partition, now) for partition in beyond}
+        for partition, since in list(self._suspects.items()):
+            if now - since < _LOOK_AGAIN:
+                continue
             log.warning(
                 "topic is shorter than our place in it, starting over",
                 extra=fields(topic=partition.topic, partition=partition.partition),
             )
-            consumer.seek(partition, 0)
-        self._suspects = beyond - self._suspects
+            self._offsets.start_over(partition)
+            del self._suspects[partition]
 
 
 def lag(distances: Distances) -> int:

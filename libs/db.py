@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
-from sqlalchemy import DateTime, MetaData, func
+from sqlalchemy import DateTime, MetaData, func, make_url
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .config import DatabaseSettings
-from .connections import ConnectionGuard
+from .connections import RECYCLE_SECONDS, Connection, ConnectionPool, Eras
 from .unit_of_work import Statements, Transaction
 
 _NAMING = {
@@ -43,6 +44,12 @@ class CreatedAt:
     )
 
 
+def driver_dsn(settings: DatabaseSettings) -> str:
+    """POSTGRES_DSN as psycopg takes it."""
+    url = make_url(settings.postgres_dsn).set(drivername="postgresql")
+    return url.render_as_string(hide_password=False)
+
+
 def connection_options(settings: DatabaseSettings) -> dict[str, Any]:
     """libpq options: no statement, lock or idle transaction without a limit; dead peers noticed."""
     milliseconds = int(settings.database_statement_timeout * 1000)
@@ -53,26 +60,26 @@ def connection_options(settings: DatabaseSettings) -> dict[str, Any]:
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,
         "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
-        f" -c idle_in_transaction_session_timeout={2 * milliseconds} -c timezone=UTC"
-        # Arrays look dear to the planner, so it would plan some statements anew each time.
-        " -c plan_cache_mode=force_generic_plan",
+        f" -c idle_in_transaction_session_timeout={2 * milliseconds} -c timezone=UTC",
     }
 
 
 class Database:
-    """The pools of one process, and four ways to use them: two that are cheap, for `libs.sql`'s
-    constant statements, and two for SQLAlchemy's objects and expressions."""
+    """The connections of one process, and four ways to use them: two that are cheap, for
+    `libs.sql`'s constant statements, and two for SQLAlchemy's objects and expressions."""
 
     def __init__(self, settings: DatabaseSettings, service: str) -> None:
-        guard = ConnectionGuard()
-        readers = settings.database_pool_size // 2
-        self._engine = _make_engine(
-            settings, service, guard, pool_size=settings.database_pool_size - readers
+        eras = Eras()
+        for_sqlalchemy = max(1, settings.database_pool_size // 4)
+        self._pool = ConnectionPool(
+            partial(_connect, settings, service),
+            eras,
+            size=max(1, settings.database_pool_size - for_sqlalchemy),
+            timeout=settings.database_pool_timeout,
         )
-        # Of its own, since to switch a connection there and back is half the cost of a read.
-        self._readers = _make_engine(
-            settings, service, guard, pool_size=max(1, readers), isolation_level="AUTOCOMMIT"
-        )
+        self._engine = _make_engine(settings, service, pool_size=for_sqlalchemy)
+        eras.watch(self._engine.sync_engine)
+        self._readers = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         # Sessions expire nothing on commit, so no hidden I/O follows it.
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
         self._limit = settings.transaction_timeout
@@ -88,7 +95,7 @@ class Database:
 
         The connection is taken at the first statement, so call other services before it.
         """
-        async with asyncio.timeout(self._limit), _lent(Transaction(self._engine)) as transaction:
+        async with asyncio.timeout(self._limit), _lent(Transaction(self._pool)) as transaction:
             yield transaction
             await transaction.commit()
         for queue in transaction.queues:
@@ -101,7 +108,7 @@ class Database:
 
         For reads, and for a change that is one statement and wakes nobody.
         """
-        async with asyncio.timeout(self._limit), _lent(Statements(self._readers)) as statements:
+        async with asyncio.timeout(self._limit), _lent(Statements(self._pool)) as statements:
             yield statements
 
     @asynccontextmanager
@@ -117,8 +124,8 @@ class Database:
             yield connection
 
     async def close(self) -> None:
+        await self._pool.close()
         await self._engine.dispose()
-        await self._readers.dispose()
 
 
 StatementsT = TypeVar("StatementsT", bound=Statements)
@@ -126,28 +133,34 @@ StatementsT = TypeVar("StatementsT", bound=Statements)
 
 @asynccontextmanager
 async def _lent(statements: StatementsT) -> AsyncIterator[StatementsT]:
-    failed = True
     try:
         yield statements
-        failed = False
     finally:
-        await statements.release(failed=failed)
+        await statements.release()
 
 
-def _make_engine(
-    settings: DatabaseSettings, service: str, guard: ConnectionGuard, **options: Any
-) -> AsyncEngine:
-    engine = create_async_engine(
+async def _connect(settings: DatabaseSettings, service: str) -> Connection:
+    return await Connection.connect(driver_dsn(settings), **_pool_options(settings, service))
+
+
+def _make_engine(settings: DatabaseSettings, service: str, *, pool_size: int) -> AsyncEngine:
+    return create_async_engine(
         settings.postgres_dsn,
+        pool_size=pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout,
-        pool_recycle=1800,
+        pool_recycle=RECYCLE_SECONDS,
         hide_parameters=True,
-        connect_args=connection_options(settings) | {"application_name": service},
-        **options,
+        connect_args=_pool_options(settings, service),
     )
-    guard.watch(engine.sync_engine)
-    return engine
+
+
+def _pool_options(settings: DatabaseSettings, service: str) -> dict[str, Any]:
+    options = connection_options(settings)
+    # Arrays look dear to the planner, so it would plan some statements anew each time. Where a
+    # value matters (how old, how many), the statement has it as a literal.
+    options["options"] += " -c plan_cache_mode=force_generic_plan"
+    return options | {"application_name": service}
 
 
 async def get_database(request: Request) -> Database:

@@ -29,7 +29,7 @@ class _Joining:
             self._loop.call_soon(self._flush)
         else:
             kept, self._kept = self._kept, None
-            self._transport.write(kept + data)
+            self._send(kept + data)
 
     def close(self) -> None:
         self._flush()
@@ -38,7 +38,11 @@ class _Joining:
     def _flush(self) -> None:
         if self._kept is not None:
             kept, self._kept = self._kept, None
-            self._transport.write(kept)
+            self._send(kept)
+
+    def _send(self, data: bytes) -> None:
+        if not self._transport.is_closing():  # uvloop raises there, when the peer has hung up
+            self._transport.write(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

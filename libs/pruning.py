@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, literal, literal_column, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from .config import DatabaseSettings
@@ -58,7 +58,8 @@ class Pruner:
 
     async def _prune(self, rule: _Rule) -> int:
         table = rule.key[0].class_
-        old = select(*rule.key).where(rule.expired).limit(_BATCH).with_for_update(skip_locked=True)
+        old = select(*rule.key).where(rule.expired).limit(literal_column(str(_BATCH)))
+        old = old.with_for_update(skip_locked=True)
         async with self._database.session() as session:
             result = await session.execute(delete(table).where(_tuple(rule.key).in_(old)))
         return int(getattr(result, "rowcount", 0))
@@ -69,7 +70,8 @@ def _tuple(key: tuple[InstrumentedAttribute[object], ...]) -> ColumnElement[Any]
 
 
 def _ago(seconds: float) -> ColumnElement[datetime]:
-    return func.now() - timedelta(seconds=seconds)
+    """In the statement itself: a planner that does not know how old reads the whole table."""
+    return func.now() - literal(timedelta(seconds=seconds), literal_execute=True)
 
 
 def _column(attribute: Any) -> InstrumentedAttribute[object]:

@@ -50,12 +50,12 @@ class Publisher:
         oldest = 0.0
         while waiting := await self._rows.fetch_waiting(_BATCH):
             oldest = max(oldest, waiting[0].age)
-            loop.progressed(lag_seconds=round(waiting[0].age, 3))
             if any(is_dead_letter_topic(row.topic) for row in waiting):
                 await self._find_lost_letters()
             for rows in _in_turns(waiting):
+                loop.progressed(lag_seconds=round(waiting[0].age, 3))
                 await self._publish(rows)
-            loop.checkpoint()
+                loop.checkpoint()
             if len(waiting) < _BATCH:  # whoever has committed since has woken the loop
                 break
         return oldest

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
-from sqlalchemy.engine import make_url
 
 from .config import DatabaseSettings
-from .db import connection_options
+from .db import connection_options, driver_dsn
 from .kafka import close_client, ensure_topics, make_producer
 from .loops import Loop
 from .outbox_rows import OutboxRows
@@ -90,9 +89,8 @@ class OutboxRelay:
 
         The server ends it, and with it the leadership, when its process has frozen.
         """
-        url = make_url(self._settings.postgres_dsn).set(drivername="postgresql")
         connection = await psycopg.AsyncConnection.connect(
-            url.render_as_string(hide_password=False),
+            driver_dsn(self._settings),
             autocommit=True,
             application_name=f"{self._service}-relay",
             **connection_options(self._settings),

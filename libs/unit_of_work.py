@@ -1,22 +1,19 @@
 """One pooled connection, straight to the driver, for as long as a unit of work takes.
 
-SQLAlchemy's pool lends the connection; its session, which costs three times the driver's CPU, is
-for the use cases that change objects (`Database.session`), not for those of every order.
+SQLAlchemy's session, which costs three times the driver's CPU, is for the use cases that change
+objects (`Database.session`), not for those of every order.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import AsyncRowFactory
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.util import greenlet_spawn
 
-from .connections import end_era
+from .connections import Connection, ConnectionPool
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Cursor = psycopg.AsyncCursor
@@ -24,60 +21,78 @@ LastAct = Callable[["Transaction"], Awaitable[None]]
 
 
 class Statements:
-    """The connection is taken at the first statement, and given back by `release`."""
+    """The connection is taken at the first statement, and given back by `release`.
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._lent: PoolProxiedConnection | None = None
+    Each statement is a transaction of its own.
+    """
+
+    _autocommit = True
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+        self._connection: Connection | None = None
         self._lost = False
 
     async def execute(
         self, statement: str, parameters: Parameters, rows: AsyncRowFactory[Any]
     ) -> Cursor[Any]:
         """Raises SQLAlchemy's DBAPIError, or its TimeoutError when no connection comes free."""
-        lent = self._lent or await self._connect()
+        connection = self._connection or await self._connect()
         try:
-            return (
-                await _driver(lent).cursor(row_factory=rows).execute(statement.encode(), parameters)
-            )
+            return await connection.cursor(row_factory=rows).execute(statement.encode(), parameters)
         except BaseException as error:
-            await self._fail(lent, error)
+            await self._fail(connection, error)
 
-    async def release(self, *, failed: bool) -> None:
+    async def release(self) -> None:
         """Roll back what is not committed."""
-        if (lent := self._lent) is None:
+        if (connection := self._connection) is None:
             return
-        self._lent = None
-        if failed:  # there is something to wait for, which no second cancellation may cut short
-            await asyncio.shield(greenlet_spawn(lent.close))
-        else:
-            await greenlet_spawn(lent.close)
+        self._connection = None
+        if connection.info.transaction_status == TransactionStatus.IDLE:
+            self._pool.give_back(connection)
+        else:  # there is something to wait for, which no second cancellation may cut short
+            await asyncio.shield(self._roll_back(connection))
 
-    async def _connect(self) -> PoolProxiedConnection:
+    async def _connect(self) -> Connection:
         if self._lost:  # else what came before it would be missing, and nobody would know
             raise RuntimeError("a statement after the one that lost the connection")
         try:
-            self._lent = await self._engine.raw_connection()
+            connection = await self._pool.take()
         except psycopg.Error as error:
             raise _translated(error, lost=True) from error
-        return self._lent
+        self._connection = connection
+        if connection.autocommit != self._autocommit:
+            await connection.set_autocommit(self._autocommit)
+        return connection
 
-    async def _fail(self, lent: PoolProxiedConnection, error: BaseException) -> NoReturn:
+    async def _fail(self, connection: Connection, error: BaseException) -> NoReturn:
         """Keep the connection only when it is known what it would answer next."""
         cancelled = not isinstance(error, psycopg.Error)
-        if cancelled or _driver(lent).closed or end_era(lent.info, error):
-            self._lost, self._lent = True, None
-            await greenlet_spawn(lent.invalidate, error)
+        if cancelled or connection.closed or connection.era.end_if(error):
+            self._lost, self._connection = True, None
+            await self._pool.discard(connection)
         if cancelled:
             raise error
         raise _translated(error, lost=self._lost) from error
+
+    async def _roll_back(self, connection: Connection) -> None:
+        try:
+            await connection.rollback()
+        except BaseException as error:
+            await self._pool.discard(connection)
+            if not isinstance(error, psycopg.Error):
+                raise
+        else:
+            self._pool.give_back(connection)
 
 
 class Transaction(Statements):
     """Statements that take effect together at the commit, or not at all."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        super().__init__(engine)
+    _autocommit = False
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        super().__init__(pool)
         self.pending: dict[Any, Any] = {}
         """What last acts are to do, each under a key of its own."""
         self.queues: set[str] = set()
@@ -98,20 +113,16 @@ class Transaction(Statements):
             act = next(iter(self._last_acts))
             del self._last_acts[act]
             await act(self)
-        if (lent := self._lent) is None:
+        if (connection := self._connection) is None:
             if self._lost:
                 raise RuntimeError("a commit after the statement that lost the connection")
             return
-        if _driver(lent).info.transaction_status == TransactionStatus.INERROR:
+        if connection.info.transaction_status == TransactionStatus.INERROR:
             raise RuntimeError("a commit after a statement that failed")  # Postgres rolls back
         try:
-            await _driver(lent).commit()
+            await connection.commit()
         except BaseException as error:
-            await self._fail(lent, error)
-
-
-def _driver(lent: PoolProxiedConnection) -> psycopg.AsyncConnection[Any]:
-    return cast("psycopg.AsyncConnection[Any]", lent.driver_connection)
+            await self._fail(connection, error)
 
 
 def _translated(error: BaseException, *, lost: bool) -> BaseException:

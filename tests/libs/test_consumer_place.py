@@ -9,7 +9,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError
 
 from libs import consumer_place, kafka
-from libs.consumer_place import Membership, Offsets
+from libs.consumer_place import Membership, Offsets, PlaceWatch
 from libs.kafka import close_client
 
 
@@ -20,6 +20,14 @@ class Client:
         self.error = error
         self.answers = answers
         self.asked: list[Any] = []
+        self.sought: list[tuple[TopicPartition, int]] = []
+        self.partitions = {TopicPartition("t", 0), TopicPartition("t", 1)}
+
+    def assignment(self) -> set[TopicPartition]:
+        return self.partitions
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.sought.append((partition, offset))
 
     async def commit(self, offsets: Any) -> None:
         self.asked.append(offsets)
@@ -55,12 +63,43 @@ async def test_no_answer_ends_the_client_so_that_a_new_one_joins_the_group(
 
 
 @pytest.mark.usefixtures("at_once")
-async def test_a_refusal_is_only_a_rebalance() -> None:
+async def test_a_refused_commit_is_made_again_unless_there_is_a_later_one() -> None:
     client = Client(CommitFailedError())
     offsets = Offsets(client)
-    offsets.taken([_record(5)])
+    offsets.taken([_record(5), _record(7, 1)])
+    await offsets.commit_due()
+    client.error = None
+    offsets.taken([_record(9)])
+    await offsets.commit_due()
+    both = {TopicPartition("t", 1): 8}
+    assert client.asked == [NEXT | both, {TopicPartition("t", 0): 10} | both]
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_partition_that_has_moved_keeps_no_other_from_its_commit() -> None:
+    client = Client()
+    offsets = Offsets(client)
+    offsets.taken([_record(5), _record(7, 1)])
+    client.partitions.remove(TopicPartition("t", 1))
     await offsets.commit_due()
     assert client.asked == [NEXT]
+
+
+async def test_a_topic_that_is_too_short_for_a_while_is_taken_from_its_beginning_for_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client, place = Client(), TopicPartition("t", 0)
+    offsets = Offsets(client)
+    watch = PlaceWatch(offsets)
+    offsets.taken([_record(5)])
+    for distance in (-1, -1, 0, -1):  # several looks at one fetch, then a later one
+        watch.start_over_where_lost({place: distance})
+    assert client.sought == []
+    monkeypatch.setattr(consumer_place, "_LOOK_AGAIN", 0)
+    watch.start_over_where_lost({place: -1})
+    assert client.sought == [(place, 0)]
+    await offsets.close()
+    assert client.asked == [{place: 0}]
 
 
 async def test_several_batches_are_one_commit_and_the_last_ones_come_with_the_end() -> None:

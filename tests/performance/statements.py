@@ -96,14 +96,15 @@ def _read(log: str) -> Iterator[Statement]:
 
 
 async def explain(connection: Connection, statement: Statement) -> Plan:
-    """The plan that Postgres would keep to: one for these parameters, or one for any when that
-    is not dearer than planning each time."""
+    """The plan that Postgres would keep to: one for any parameters, to which `libs.db` holds all
+    but the relays; there only when it is not dearer than planning each time."""
     name = f"plan_{next(_NUMBERS)}"
     await connection.execute(f"PREPARE {name}{_types(statement)} AS {statement.text}".encode())
     plans = [await _explain(connection, name, statement, mode) for mode in _MODES]
     own, general = (plan["Total Cost"] for plan in plans)
     planning = _PLANNING_A_TABLE * (1 + sum("Relation Name" in node for node in nodes(plans[0])))
-    return plans[0] if own + planning < general else plans[1]
+    chooses = statement.service.endswith("-relay")
+    return plans[0] if chooses and own + planning < general else plans[1]
 
 
 async def _explain(

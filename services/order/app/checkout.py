@@ -8,6 +8,8 @@ reservation without an order is given back by Catalog's sweeper, a missing draft
 import asyncio
 from uuid import UUID
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from libs.db import Database
 from libs.errors import Conflict
 from libs.http import DependencyUnavailable
@@ -159,7 +161,7 @@ class Checkout:
                 order_id = await service.claim_reservation(statements, reservation_id)
             if order_id is None:
                 await self._clients.catalog.release(reservation_id)
-        except (DependencyUnavailable, Conflict):
+        except (DependencyUnavailable, Conflict, SQLAlchemyError, TimeoutError):
             log.warning("reservation left to the sweeper")
 
 
