@@ -3,14 +3,16 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import migrations_pending
 from .logging import describe_error, fields, get_logger
 
 log = get_logger(__name__)
+
+T = TypeVar("T")
 
 _STALLED_AFTER = 30.0
 
@@ -148,30 +150,41 @@ class Loop:
 
 
 class Tolerance:
-    """For a sweep over many: one that fails, at a neighbour or in the database, keeps no other
-    waiting. Several in a row mean that all would fail; the last of them is raised."""
+    """For sweeps over many: one that fails, at a neighbour or in the database, keeps no other
+    waiting. Several in a row mean that all would fail: the last of them ends the sweep, and in
+    the next one those that failed come last."""
 
     def __init__(self, most: int = 3) -> None:
         self._most = most
+        self._failed: set[Hashable] = set()
         self._in_a_row = 0
-        self.last: Exception | None = None
+        self._last: Exception | None = None
+
+    def begin(self) -> None:
+        """A sweep."""
+        self._in_a_row, self._last = 0, None
+
+    def in_turn(self, items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
+        return sorted(items, key=lambda item: key(item) in self._failed)
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self, key: Hashable) -> Iterator[None]:
         try:
             yield
         except Exception as failure:
-            self.last = failure
+            self._failed.add(key)
+            self._last = failure
             self._in_a_row += 1
             if self._in_a_row == self._most:
                 raise
         else:
+            self._failed.discard(key)
             self._in_a_row = 0
 
-    def check(self) -> None:
-        """At the end: raise the last failure, if there was one."""
-        if self.last:
-            raise self.last
+    def end(self) -> None:
+        """Of a sweep: raise the last failure, if there was one."""
+        if self._last:
+            raise self._last
 
 
 class Backoff:

@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -34,21 +34,26 @@ class LocalProcesses:
         self._frozen: dict[str, list[psutil.Process]] = {}
 
     async def kill(self, target: str) -> None:
-        (await self._find(target)).kill()
+        process = await self._find(target)
+        with _still_there(target):
+            process.kill()
 
     async def restart(self, target: str) -> None:
         """One that does not stop within the limit is killed, as by any init system."""
         process = await self._find(target)
-        process.send_signal(_STOP.get(target, signal.SIGTERM))
+        with _still_there(target):
+            process.send_signal(_STOP.get(target, signal.SIGTERM))
         try:
             await asyncio.to_thread(process.wait, _STOP_LIMIT)
         except psutil.TimeoutExpired:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     async def freeze(self, target: str) -> None:
         """With all its children: Postgres works in them."""
         process = await self._find(target)
-        self._frozen[target] = [process, *process.children(recursive=True)]
+        with _still_there(target):
+            self._frozen[target] = [process, *process.children(recursive=True)]
         for member in self._frozen[target]:
             with suppress(psutil.NoSuchProcess):
                 member.suspend()
@@ -88,3 +93,12 @@ class LocalProcesses:
         if info is None:
             return {}
         return {name: at["pid"] for name, at in (info["services"] | info["servers"]).items()}
+
+
+@contextmanager
+def _still_there(target: str) -> Iterator[None]:
+    """Since it was found a moment ago; else it is just being started again."""
+    try:
+        yield
+    except psutil.NoSuchProcess:
+        raise TargetBusyError(target) from None

@@ -76,15 +76,16 @@ async def test_while_order_is_away_it_stays_held(
     await eventually(lambda: _is(shop, product_id, (10, 0)))
 
 
-async def test_one_that_order_fails_at_keeps_no_other_waiting(
-    own_catalog: OwnCatalog, shop: Shop, order: OrderStub
+@pytest.mark.parametrize("failing", [1, 4])
+async def test_some_that_order_fails_at_keep_no_other_waiting(
+    own_catalog: OwnCatalog, shop: Shop, order: OrderStub, failing: int
 ) -> None:
     [product_id] = await shop.make_ids(10)
-    failing = await shop.hold({product_id: 3})
-    order.failing.add(failing)
+    for _ in range(failing):
+        order.failing.add(await shop.hold({product_id: 1}))
     await shop.hold({product_id: 1})
-    await eventually(lambda: _is(shop, product_id, (10, 3)))
-    await eventually(lambda: _waiting(own_catalog, 1))
+    await eventually(lambda: _is(shop, product_id, (10, failing)))
+    await eventually(lambda: _waiting(own_catalog, failing))
     order.failing.clear()
     await eventually(lambda: _is(shop, product_id, (10, 0)))
 

@@ -5,6 +5,7 @@ import signal
 from typing import Any
 
 import psycopg
+import pytest
 
 from tests.support.database import Query
 from tests.support.market import Market
@@ -65,21 +66,26 @@ async def test_no_order_expires_while_payment_is_away(
     assert (await market.pay(buyer, order)).status_code == 201
 
 
-async def test_one_that_payment_gives_no_answer_for_keeps_no_other_waiting(
-    market: Market, stack: Json, query: Query, product: Json
+@pytest.mark.parametrize("number", [1, 4])
+async def test_some_that_payment_gives_no_answer_for_keep_no_other_waiting(
+    market: Market, stack: Json, product: Json, number: int
 ) -> None:
-    """Its row in the ledger is locked by somebody else."""
+    """Their rows in the ledger are locked by somebody else."""
     buyer = await market.new_customer()
-    stuck, other = [await market.place_order(buyer, product) for _ in range(2)]
+    orders = [await market.place_order(buyer, product) for _ in range(number + 1)]
+    stuck, other = orders[:-1], orders[-1]
     enter = "INSERT INTO payment.ledger_orders (order_id) VALUES (%s)"
     plain = stack["postgres_dsn"].replace("+psycopg", "")
     async with await psycopg.AsyncConnection.connect(plain) as holder:
-        await holder.execute(enter, (stuck["order_id"],))
+        for order in stuck:
+            await holder.execute(enter, (order["order_id"],))
         async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="0.5", **SOON):
             await market.wait_for_order(other, "CANCELLED")
-            assert (await market.wait_for_order(stuck, "CREATED"))["status"] == "CREATED"
+            for order in stuck:
+                assert (await market.wait_for_order(order, "CREATED"))["status"] == "CREATED"
             await holder.rollback()
-            await market.wait_for_order(stuck, "CANCELLED")
+            for order in stuck:
+                await market.wait_for_order(order, "CANCELLED")
 
 
 async def test_one_whose_row_is_locked_keeps_no_other_waiting(

@@ -22,6 +22,7 @@ class Sweeper:
         self._database = database
         self._orders = orders
         self._ttl = ttl
+        self._tolerance = Tolerance()
 
     async def run(self, loop: Loop) -> None:
         while True:
@@ -37,14 +38,15 @@ class Sweeper:
         """Settle a batch; True when there may be more to do at once."""
         async with self._database.session() as session:
             orphans = await reservations.list_orphans(session, ttl=self._ttl, limit=_BATCH)
-        settled, tolerance = 0, Tolerance()
-        for reservation_id in orphans:
-            with tolerance.one():
+        settled = 0
+        self._tolerance.begin()
+        for reservation_id in self._tolerance.in_turn(orphans, lambda orphan: orphan):
+            with self._tolerance.one(reservation_id):
                 await self._settle(reservation_id)
                 settled += 1
             loop.progressed(waiting=len(orphans) - settled)
         loop.progressed(waiting=len(orphans) - settled)
-        tolerance.check()
+        self._tolerance.end()
         return settled == _BATCH
 
     async def _settle(self, reservation_id: UUID) -> None:

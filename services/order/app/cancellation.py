@@ -67,6 +67,7 @@ class Expiry:
         self._database = database
         self._clients = clients
         self._ttl = ttl
+        self._tolerance = Tolerance()
 
     async def run(self, loop: Loop) -> None:
         while True:
@@ -79,16 +80,17 @@ class Expiry:
     async def _sweep(self, loop: Loop) -> None:
         """Past the orders that are paid, too: their events may be late for long."""
         last: Order | None = None
-        paid, tolerance = 0, Tolerance()
+        paid = 0
+        self._tolerance.begin()
         while batch := await self._list_unpaid(after=last):
-            for order in batch:
-                with tolerance.one():
+            for order in self._tolerance.in_turn(batch, lambda order: order.id):
+                with self._tolerance.one(order.id):
                     paid += not await self._expire(order)
                 loop.progressed(paid_unheard=paid)
                 loop.checkpoint()
             last = batch[-1]
         loop.progressed(paid_unheard=paid)
-        tolerance.check()
+        self._tolerance.end()
 
     async def _list_unpaid(self, *, after: Order | None) -> list[Order]:
         async with self._database.session() as session:
