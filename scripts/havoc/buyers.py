@@ -14,7 +14,8 @@ from .memory import Memory
 from .shop import Account, Shop
 from .steps import Steps
 
-FLOW_LIMIT = 60.0
+PATIENCE = 60.0
+"""Seconds that a flow may take, and a recovery."""
 _REST = (0.05, 0.5)
 _LOGINS = 0.05
 
@@ -31,9 +32,11 @@ class Traffic:
 
 
 class Buyer:
-    def __init__(self, number: int, seed: int, shop: Shop, traffic: Traffic) -> None:
+    def __init__(
+        self, number: int, seed: int, shop: Shop, traffic: Traffic, patience: float
+    ) -> None:
         rng = random.Random(f"buyer {number} {seed}")
-        self._traffic, self._shop = traffic, shop
+        self._traffic, self._shop, self._patience = traffic, shop, patience
         self._client = Client(
             Caller(shop.target.gateway, traffic.tally), shop.customers[number], rng
         )
@@ -43,7 +46,7 @@ class Buyer:
         try:
             while goes_on():
                 self._traffic.begun += 1
-                self._client.deadline = time.monotonic() + FLOW_LIMIT
+                self._client.deadline = time.monotonic() + self._patience
                 await self._flow()
                 await asyncio.sleep(self._client.rng.uniform(*_REST))
         finally:
@@ -65,8 +68,13 @@ class Buyer:
 
 
 async def go_shopping(
-    shop: Shop, traffic: Traffic, *, seed: int, goes_on: Callable[[], bool]
+    shop: Shop,
+    traffic: Traffic,
+    *,
+    seed: int,
+    goes_on: Callable[[], bool],
+    patience: float = PATIENCE,
 ) -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(len(shop.customers)):
-            group.create_task(Buyer(number, seed, shop, traffic).shop(goes_on))
+            group.create_task(Buyer(number, seed, shop, traffic, patience).shop(goes_on))

@@ -37,6 +37,12 @@ def _parser() -> argparse.ArgumentParser:
     root.add_argument("--every", type=_within(1, 600), default=5, help="between faults; default 5")
     root.add_argument("--buyers", type=_within(1, 64), default=6, help="at once; default 6")
     root.add_argument("--seed", type=_within(0, 2**31), help="repeats a schedule; default: random")
+    root.add_argument(
+        "--patience",
+        type=_within(10, 600),
+        default=60,
+        help="for a flow, and for a recovery; default 60 s",
+    )
     root.add_argument("--wait", type=_within(1, 600), default=60, help="for quiet; default 60 s")
     root.add_argument("--json", action="store_true", help="print JSON instead of the table")
     where = root.add_mutually_exclusive_group()
@@ -90,7 +96,7 @@ def _stack(asked: argparse.Namespace, console: Console) -> Iterator[tuple[Target
 def _run(asked: argparse.Namespace, target: Target, machine: Machine, console: Console) -> Run:
     seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
     faults = make_schedule(seed, seconds=asked.seconds, every=asked.every, targets=machine.targets)
-    plan = Plan(seed, asked.seconds, asked.every, asked.buyers, faults)
+    plan = Plan(seed, asked.seconds, asked.every, asked.buyers, faults, asked.patience)
     console.show(f"Seed {seed}: {len(faults)} faults within {asked.seconds} s at {target.gateway}")
     shop = asyncio.run(open_shop(target, plan))
     try:

@@ -12,7 +12,6 @@ from .memory import Memory
 from .shop import Account, Shop
 from .steps import Steps
 
-RECOVERY_LIMIT = 60.0
 _PAUSE = 0.1
 _CALL_LIMIT = 3.0
 _PIXEL = bytes.fromhex(
@@ -24,16 +23,16 @@ _PIXEL = bytes.fromhex(
 class Probe:
     """One customer who orders when asked to; nobody else uses it meanwhile."""
 
-    def __init__(self, shop: Shop, account: Account) -> None:
-        self._shop = shop
+    def __init__(self, shop: Shop, account: Account, patience: float) -> None:
+        self._shop, self._patience = shop, patience
         self._caller = Caller(shop.target.gateway, Tally())
         rng = random.Random(account.email)
         self._client = Client(self._caller, account, rng, longest_pause=_PAUSE, limit=_CALL_LIMIT)
         self._steps = Steps(self._client, Memory(), shop.admin)
 
     async def wait_until_served(self, target: str) -> None:
-        """Raises GaveUp after RECOVERY_LIMIT, or BrokenPromise."""
-        self._client.deadline = time.monotonic() + RECOVERY_LIMIT
+        """Raises GaveUp when patience ends, or BrokenPromise."""
+        self._client.deadline = time.monotonic() + self._patience
         services = (target,) if target in SERVICES else SERVICES
         await asyncio.gather(*(self._wait_until_healthy(name) for name in services))
         if target == "objects":

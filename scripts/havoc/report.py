@@ -40,6 +40,7 @@ def as_data(run: Run) -> dict[str, Any]:
         "seconds": plan.seconds,
         "every": plan.every,
         "buyers": plan.buyers,
+        "patience": plan.patience,
         "faults": [
             {"kind": kind, "target": target, "count": count}
             for (kind, target), count in sorted(_faults(run).items())
@@ -111,6 +112,7 @@ def print_run(run: Run, console: Console) -> None:
     show_outcomes(run.audit, console, only_broken=True)
     verdict = "Nothing was lost" if held(run) else "It did NOT hold"
     again = f"--seed {run.plan.seed} --seconds {run.plan.seconds:g} --every {run.plan.every:g}"
+    again += f" --buyers {run.plan.buyers} --patience {run.plan.patience:g}"
     colour = GREEN if held(run) else RED
     console.show(console.paint(f"{verdict}; the same again: {again}", colour))
 

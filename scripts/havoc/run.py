@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..auditing.outcome import Outcome
 from ..console import Console
 from ..stacks import Target
-from .buyers import FLOW_LIMIT, Traffic, go_shopping
+from .buyers import PATIENCE, Traffic, go_shopping
 from .injector import Injector
 from .machine import Machine
 from .probe import Probe
@@ -36,6 +36,7 @@ class Plan:
     every: float
     buyers: int
     faults: Sequence[Fault]
+    patience: float = PATIENCE
 
 
 @dataclass
@@ -64,7 +65,7 @@ async def open_shop(target: Target, plan: Plan) -> Shop:
 async def break_it(shop: Shop, machine: Machine, plan: Plan, console: Console) -> Run:
     run = Run(plan, Traffic())
     probers, shop.customers = shop.customers[:PROBES], shop.customers[PROBES:]
-    probes = [Probe(shop, account) for account in probers]
+    probes = [Probe(shop, account, plan.patience) for account in probers]
     recoveries = Recoveries(probes)
     started = time.monotonic()
 
@@ -79,8 +80,11 @@ async def break_it(shop: Shop, machine: Machine, plan: Plan, console: Console) -
         )
 
     injector = Injector(machine, recoveries, progress)
-    async with asyncio.timeout(plan.seconds + 3 * FLOW_LIMIT), asyncio.TaskGroup() as group:
-        group.create_task(go_shopping(shop, run.traffic, seed=plan.seed, goes_on=goes_on))
+    async with asyncio.timeout(plan.seconds + 3 * plan.patience), asyncio.TaskGroup() as group:
+        shopping = go_shopping(
+            shop, run.traffic, seed=plan.seed, goes_on=goes_on, patience=plan.patience
+        )
+        group.create_task(shopping)
         group.create_task(injector.run(plan.faults))
     for probe in probes:
         await probe.aclose()
