@@ -83,13 +83,28 @@ async def test_a_replaced_image_leaves_no_object_behind(
 async def test_images_put_at_once_end_as_one_of_them(
     shop: Shop, objects: Callable[[int], list[bytes]]
 ) -> None:
+    """And readers get one of them all the while, however often it is replaced as they read."""
     [product_id] = await shop.make_ids(0)
     path = f"/v1/products/{product_id}/image"
-    contents = [PNG + bytes([number]) for number in range(8)]
-    await put(shop, product_id, contents[0])
-    puts = [put(shop, product_id, content) for content in contents]
-    answers = await asyncio.gather(*puts, *(shop.anyone.get(path) for _ in range(8)))
-    assert {answer.status_code for answer in answers} == {200}
+    await put(shop, product_id, PNG)
+    done = asyncio.Event()
+
+    async def read() -> set[int]:
+        seen = set()
+        while not done.is_set():
+            seen.add((await shop.anyone.get(path)).status_code)
+        return seen
+
+    async def write(writer: int) -> set[int]:
+        contents = [PNG + bytes([writer, number]) for number in range(6)]
+        return {(await put(shop, product_id, content)).status_code for content in contents}
+
+    async with asyncio.TaskGroup() as group:
+        readers = [group.create_task(read()) for _ in range(16)]
+        written = await asyncio.gather(*(write(number) for number in range(6)))
+        done.set()
+    assert set().union(*written) == {200}
+    assert set().union(*(reader.result() for reader in readers)) == {200}
     assert objects(product_id) == [(await shop.anyone.get(path)).content]
 
 

@@ -17,6 +17,7 @@ from .products import get_product, lock_product, no_product, show_product
 log = get_logger(__name__)
 
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
+_MOST_REPLACED = 20
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -83,14 +84,17 @@ async def find_image(database: Database, product_id: int) -> Image:
 async def load_image(
     database: Database, store: ImageStore, product_id: int, image: Image
 ) -> tuple[Image, bytes]:
-    """The image with its bytes, or the one that has replaced it meanwhile."""
-    try:
-        return image, await store.get(image.key)
-    except ImageNotFound:
-        newer = await find_image(database, product_id)
-        if newer == image:
-            raise
-        return newer, await store.get(newer.key)
+    """The image with its bytes, or the one that has replaced it meanwhile: several, one after
+    the other, when many are put at once."""
+    for _ in range(_MOST_REPLACED):
+        try:
+            return image, await store.get(image.key)
+        except ImageNotFound:
+            newer = await find_image(database, product_id)
+            if newer == image:
+                raise
+            image = newer
+    return image, await store.get(image.key)
 
 
 async def _drop(store: ImageStore, key: str) -> None:
