@@ -19,7 +19,6 @@ _COMMIT_LIMIT = 10.0
 _LAST_COMMIT_LIMIT = 2.0
 _COMMIT_EVERY = 0.2
 _SESSIONS_A_REBALANCE = 6
-_LOOK_AGAIN = 0.5
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -108,9 +107,9 @@ class Offsets:
         try:
             await self._consumer.commit(due)
         except (KafkaError, IllegalStateError) as error:
+            # Not made again: the client may be a group's member no more, so that a broker which
+            # has lost the group, and the topic with it, would take a place of before.
             log.warning("offset commit failed", extra=fields(error=type(error).__name__))
-            self._due = due | self._due
-            self._due_at = time.monotonic() + _COMMIT_EVERY
 
 
 class PlaceWatch:
@@ -118,27 +117,23 @@ class PlaceWatch:
 
     Kafka says that such a place is out of range, and the client starts over by itself; other
     brokers (Tansu) let it wait until the topic has grown past it, and what came before is missed.
-    Looked at again after a while, since a partition's new leader may not know at first how far it
-    goes.
+    Two looks in a row, since a partition's new leader may not know at first how far it goes; no
+    more, since the topic grows past our place again as lost events are sent again.
     """
 
     def __init__(self, offsets: Offsets) -> None:
         self._offsets = offsets
-        self._suspects: dict[TopicPartition, float] = {}
+        self._suspects: set[TopicPartition] = set()
 
     def start_over_where_lost(self, distances: Distances) -> None:
-        now = time.monotonic()
-        beyond = [partition for partition, distance in distances.items() if distance < 0]
-        self._suspects = {partition: self._suspects.get(partition, now) for partition in beyond}
-        for partition, since in list(self._suspects.items()):
-            if now - since < _LOOK_AGAIN:
-                continue
+        beyond = {partition for partition, distance in distances.items() if distance < 0}
+        for partition in beyond & self._suspects:
             log.warning(
                 "topic is shorter than our place in it, starting over",
                 extra=fields(topic=partition.topic, partition=partition.partition),
             )
             self._offsets.start_over(partition)
-            del self._suspects[partition]
+        self._suspects = beyond - self._suspects
 
 
 def lag(distances: Distances) -> int:
