@@ -142,7 +142,9 @@ class Publisher:
         for position, given in seen.items():
             if min(given) <= self._highest.get(position, -1):
                 first_lost = await self._watch.find_begin_of_loss(position, min(given))
-                await self._resend(position, first_lost, keep=ids)
+                # Events just sent go again too: a consumer at its place of before passes them by.
+                keep = ids if is_dead_letter_topic(position[0]) else []
+                await self._resend(position, first_lost, keep=keep)
             self._highest[position] = max(given)
 
     async def _resend(self, position: Position, first_lost: int, *, keep: Sequence[int]) -> None:
