@@ -32,6 +32,24 @@ async def test_events_of_a_topic_that_is_made_again_are_taken_and_those_it_had_a
     await eventually(back)
 
 
+async def test_the_event_that_shows_a_loss_comes_behind_the_lost_ones(alone: Alone) -> None:
+    """A consumer that goes on at its place of before takes what is behind it, and no other."""
+    ours = uuid4().hex.encode()
+    await alone.commit_an_event(ours)
+    await eventually(lambda: alone.has(ours))
+    await _make_again(alone.broker.address, "payment.events")
+    await alone.commit_an_event(ours)
+
+    async def in_order() -> bool:
+        await alone.wake()
+        places = 'SELECT "offset", published_at FROM payment.outbox WHERE key = %s ORDER BY id'
+        found = await alone.query(places, ours)
+        offsets = [offset for offset, published_at in found if published_at]
+        return len(offsets) == 2 and offsets == sorted(offsets)
+
+    await eventually(in_order, within=20, what="both events, in their order")
+
+
 async def _publish(alone: Alone, number: int) -> list[UUID]:
     async with Publisher(alone.broker.address) as publish:
         return [await publish.event(cancelled(order_id)) for order_id in range(number)]
