@@ -31,9 +31,9 @@ class Era:
         primary until a failover: another connection may lead to the new one.
         """
         state = getattr(error, "sqlstate", None)
-        if state == _READ_ONLY or (state == _STALE_PLAN and "cached plan" in str(error)):
-            self.over = True
-        return self.over
+        ends = state == _READ_ONLY or (state == _STALE_PLAN and "cached plan" in str(error))
+        self.over = self.over or ends
+        return ends
 
 
 class Eras:
@@ -117,8 +117,10 @@ class ConnectionPool:
 
     async def discard(self, connection: Connection) -> None:
         """One of which it is not known what it would answer next."""
-        self._places.release()
-        await connection.close()
+        try:
+            await connection.close()
+        finally:
+            self._places.release()
 
     async def close(self) -> None:
         while self._idle:

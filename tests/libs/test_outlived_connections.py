@@ -129,6 +129,24 @@ async def test_a_server_that_takes_no_changes_any_more_is_connected_to_anew(
     await _add(opened, way)
 
 
+async def test_an_error_of_its_own_is_no_end_of_a_connection_whose_time_is_over(
+    database: Database,
+) -> None:
+    """Else a conflict would be answered as a database that is away."""
+    async with database.transaction() as one:
+        await run(one, "SELECT 1")
+        async with database.transaction() as other:
+            await run(other, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        with pytest.raises(DBAPIError):
+            async with database.transaction() as other:
+                await run(other, "INSERT INTO things VALUES ('y')")
+        with pytest.raises(DBAPIError) as failed:
+            await run(one, "SELECT 1 / 0")
+        assert not failed.value.connection_invalidated
+        assert database_unavailable(failed.value) is None
+        await one.release()
+
+
 async def _add(opened: Opened, way: Way) -> None:
     async with opened() as connection:
         await way.ask(connection, "INSERT INTO things VALUES ('y')")
