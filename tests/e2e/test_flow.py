@@ -23,7 +23,8 @@ async def test_one_order_from_cart_to_doorstep(
     assert sent["tracking_number"]
     await market.wait_for_order(order, "SHIPPED")
     await market.wait_for_stock(product, 8, 0)
-    await events.wait_for(order["order_id"], "shipping.dispatched")
+    for event_type in ("order.paid", "shipping.dispatched"):
+        await events.wait_for(order["order_id"], event_type)
     of_order = [event["type"] for event in await events.of_order(order["order_id"])]
     assert sorted(of_order) == [
         "order.created",

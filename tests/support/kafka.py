@@ -114,3 +114,9 @@ class EventLog:
             return next(iter(await self.of_order(order_id, event_type)), None)
 
         return await eventually(first, what=f"{event_type} of order {order_id}")
+
+    async def only(self, order_id: int, event_type: str) -> dict[str, Any]:
+        """The event of this order and type, once it is there: fails when a second one is."""
+        await self.wait_for(order_id, event_type)
+        (event,) = await self.of_order(order_id, event_type)
+        return event
