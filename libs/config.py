@@ -23,7 +23,7 @@ def _postgres_dsn(dsn: str) -> str:
         url = make_url(dsn)
     except Exception:  # SQLAlchemy's own message would repeat the password
         raise ValueError("is not a database URL; percent-encode odd characters in it") from None
-    if url.drivername != "postgresql+psycopg" or not url.host:
+    if url.drivername != "postgresql+psycopg" or not (url.host or url.query.get("host")):
         raise ValueError("must look like postgresql+psycopg://user:password@host:5432/database")
     return dsn
 

@@ -36,6 +36,9 @@ log = get_logger(__name__)
 
 Handler = Callable[[Transaction, Event[Any]], Awaitable[None]]
 Handlers = Mapping[type[EventData], Handler]
+Prepare = Callable[[Transaction, Sequence[Event[Any]]], Awaitable[None]]
+"""Called with all new events of a batch before their handlers, to lock in one statement what they
+are going to change."""
 
 _BATCH = 100
 _POLL_SECONDS = 1.0
@@ -74,10 +77,12 @@ class EventConsumer:
         handlers: Handlers,
         outbox: Outbox,
         inbox: type[InboxMixin],
+        prepare: Prepare | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
         self._handlers = handlers
+        self._prepare = prepare
         self._letters = DeadLetters(outbox, inbox)
         self._inbox = inbox
         self._service = outbox.service
@@ -175,13 +180,15 @@ class EventConsumer:
         events, buried = self._sort(records)
         if events or buried:
             async with self._database.transaction() as transaction:
-                new = await claim(transaction, self._inbox, events)
-                for event in sorted(events.values(), key=lambda event: event.data.order_id):
-                    if event.id in new:
-                        await self._handle(transaction, event)
+                claimed = await claim(transaction, self._inbox, events)
+                new = [event for event in events.values() if event.id in claimed]
+                if new and self._prepare:
+                    await self._prepare(transaction, new)
+                for event in sorted(new, key=lambda event: event.data.order_id):
+                    await self._handle(transaction, event)
                 for record, reason in buried:
                     await self._add_letter(transaction, record, reason)
-            self._count(events, new)
+            self._count(events, claimed)
 
     def _sort(
         self, records: Sequence[ConsumerRecord]

@@ -152,11 +152,12 @@ class Loop:
 class Tolerance:
     """For sweeps over many: one that fails, at a neighbour or in the database, keeps no other
     waiting. Several in a row mean that all would fail: the last of them ends the sweep, and in
-    the next one those that failed come last."""
+    the next one those that failed come last, the one that failed last at the very end."""
 
     def __init__(self, most: int = 3) -> None:
         self._most = most
-        self._failed: set[Hashable] = set()
+        self._failed: dict[Hashable, int] = {}
+        self._failures = 0
         self._in_a_row = 0
         self._last: Exception | None = None
 
@@ -165,20 +166,21 @@ class Tolerance:
         self._in_a_row, self._last = 0, None
 
     def in_turn(self, items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
-        return sorted(items, key=lambda item: key(item) in self._failed)
+        return sorted(items, key=lambda item: self._failed.get(key(item), 0))
 
     @contextmanager
     def one(self, key: Hashable) -> Iterator[None]:
         try:
             yield
         except Exception as failure:
-            self._failed.add(key)
+            self._failures += 1
+            self._failed[key] = self._failures
             self._last = failure
             self._in_a_row += 1
             if self._in_a_row == self._most:
                 raise
         else:
-            self._failed.discard(key)
+            self._failed.pop(key, None)
             self._in_a_row = 0
 
     def end(self) -> None:

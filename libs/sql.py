@@ -21,6 +21,11 @@ def table_name(table: type[Any]) -> str:
     return f'"{mapped.schema}"."{mapped.name}"'
 
 
+def column_type(table: type[Any], name: str) -> str:
+    """As it is written in a cast."""
+    return str(inspect(table).local_table.columns[name].type.compile(_DIALECT))
+
+
 def compiled(statement: ClauseElement) -> str:
     """The text of an expression whose only values are named parameters."""
     return str(statement.compile(dialect=_DIALECT))

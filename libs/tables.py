@@ -10,7 +10,7 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from .app import ServiceContext
 from .config import DatabaseSettings
-from .consumer import EventConsumer, Handlers
+from .consumer import EventConsumer, Handlers, Prepare
 from .database_errors import on_database_error
 from .db import Database
 from .errors import MIGRATIONS_PENDING
@@ -34,6 +34,7 @@ class Tables:
     idempotency: type[IdempotencyMixin] | None = None
     handlers: Handlers = field(default_factory=dict)
     """What each event does; they need an inbox."""
+    prepare: Prepare | None = None
 
     def add_error_handlers(self, app: FastAPI) -> None:
         app.add_exception_handler(SQLAlchemyError, on_database_error)
@@ -69,7 +70,12 @@ class Tables:
         context.add_loop("pruner", pruner.run)
         if self.handlers and self.inbox:
             consumer = EventConsumer(
-                settings, database, handlers=self.handlers, outbox=outbox, inbox=self.inbox
+                settings,
+                database,
+                handlers=self.handlers,
+                outbox=outbox,
+                inbox=self.inbox,
+                prepare=self.prepare,
             )
             context.add_loop("consumer", consumer.run)
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlencode
 
 from .ports import Ports
 from .processes import MARKER
 from .state import REPO, Folder
 
 LOOPBACK = "127.0.0.1"
+_LONGEST_SOCKET_PATH = 103  # on macOS; Linux takes four more
 # What a password's hash needs, 19 MiB, goes back to the system after it. Read at the start of a
 # process, so it has to be there before the services are forked.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
@@ -94,7 +96,7 @@ class Plan:
         bases = {f"{name.upper()}_BASE": self.url(name) for name in self.services}
         return {
             **bases,
-            "POSTGRES_DSN": self.postgres_dsn,
+            "POSTGRES_DSN": self.service_postgres_dsn,
             "REDIS_URL": self.redis_url,
             "KAFKA_BOOTSTRAP": self.address("kafka"),
             "KAFKA_BROKERS": self.address("kafka"),
@@ -108,6 +110,21 @@ class Plan:
     @property
     def postgres_dsn(self) -> str:
         return f"postgresql+psycopg://postgres:postgres@{self.address('postgres')}/appdb"
+
+    @property
+    def service_postgres_dsn(self) -> str:
+        """By the Unix socket where there is one: a statement costs the two ends a third less."""
+        if not (folder := self.postgres_socket_folder):
+            return self.postgres_dsn
+        query = urlencode({"host": folder, "port": self.ports["postgres"]})
+        return f"postgresql+psycopg://postgres:postgres@/appdb?{query}"
+
+    @property
+    def postgres_socket_folder(self) -> Path | None:
+        """None where the socket's path would be longer than the system takes."""
+        folder = self.data.resolve() / "postgres"
+        path = folder / f".s.PGSQL.{self.ports['postgres']}"
+        return folder if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH else None
 
     @property
     def redis_url(self) -> str:

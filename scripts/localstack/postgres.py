@@ -33,7 +33,6 @@ INITDB = (
 )
 SETTINGS = {
     "listen_addresses": LOOPBACK,
-    "unix_socket_directories": "",
     "max_connections": "300",
     "shared_buffers": "64MB",
     "max_wal_size": "256MB",
@@ -71,7 +70,11 @@ def command(plan: Plan, *, name: str, argv: tuple[str, ...], data: Path) -> Comm
 
 
 def server(plan: Plan) -> Command:
-    settings = {**SETTINGS, "port": str(plan.ports["postgres"])}
+    settings = {
+        **SETTINGS,
+        "port": str(plan.ports["postgres"]),
+        "unix_socket_directories": str(plan.postgres_socket_folder or ""),
+    }
     if not plan.options.keep:
         settings |= THROWAWAY
     flags = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]

@@ -5,7 +5,7 @@ missing: it goes to the dead letters, where it is seen and can be replayed once 
 Skipping it would leave goods held, or sold without leaving the stock, and nobody would know.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from libs.consumer import EventRefused, Handlers
@@ -17,6 +17,10 @@ from .service import reservations
 
 OrderEvent = OrderCreated | OrderPaid | OrderCancelled
 UseCase = Callable[..., Coroutine[Any, Any, None]]
+
+
+async def lock_reservations(transaction: Transaction, events: Sequence[Event[Any]]) -> None:
+    await reservations.LOCKED.lock(transaction, [event.data.reservation_id for event in events])
 
 
 async def on_order_created(transaction: Transaction, event: Event[OrderCreated]) -> None:

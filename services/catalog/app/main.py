@@ -9,7 +9,7 @@ from libs.tables import Tables
 
 from .clients import OrderClient
 from .config import CatalogSettings
-from .handlers import HANDLERS
+from .handlers import HANDLERS, lock_reservations
 from .image_store import ImageStore
 from .internal_routes import router as internal_router
 from .models import InboxMessage, outbox
@@ -36,6 +36,8 @@ app = create_service_app(
     "catalog",
     CatalogSettings,
     routers=[*routers, internal_router],
-    tables=Tables(service_root(__file__), outbox, InboxMessage, handlers=HANDLERS),
+    tables=Tables(
+        service_root(__file__), outbox, InboxMessage, handlers=HANDLERS, prepare=lock_reservations
+    ),
     extras=extras,
 )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 from sqlalchemy.types import TypeEngine
 
 from libs.db import CreatedAt, schema_metadata
@@ -156,6 +156,8 @@ class Reservation(CreatedAt, Base):
     request_key: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(Text)
     order_id: Mapped[int | None] = mapped_column(BigInteger)
+
+    items: Mapped[list["ReservationItem"]] = relationship(lazy="raise", passive_deletes=True)
 
     @property
     def is_open(self) -> bool:

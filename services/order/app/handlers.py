@@ -1,5 +1,8 @@
 """Events that Order reacts to: payments, and what becomes of the shipment."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from libs.consumer import Handlers
 from libs.events import (
     Event,
@@ -11,6 +14,10 @@ from libs.events import (
 from libs.unit_of_work import Transaction
 
 from . import service
+
+
+async def lock_orders(transaction: Transaction, events: Sequence[Event[Any]]) -> None:
+    await service.LOCKED.lock(transaction, [event.data.order_id for event in events])
 
 
 async def on_payment(

@@ -10,7 +10,7 @@ from libs.tables import Tables
 from .cancellation import Expiry
 from .clients import make_clients
 from .config import OrderSettings
-from .handlers import HANDLERS
+from .handlers import HANDLERS, lock_orders
 from .internal_routes import router as internal_router
 from .models import IdempotencyKey, InboxMessage, outbox
 from .routes import router
@@ -29,6 +29,13 @@ app = create_service_app(
     "order",
     OrderSettings,
     routers=[router, internal_router],
-    tables=Tables(service_root(__file__), outbox, InboxMessage, IdempotencyKey, handlers=HANDLERS),
+    tables=Tables(
+        service_root(__file__),
+        outbox,
+        InboxMessage,
+        IdempotencyKey,
+        handlers=HANDLERS,
+        prepare=lock_orders,
+    ),
     extras=extras,
 )

@@ -1,5 +1,6 @@
 """Use cases of an order, each within the session it is given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from libs.events import Address, OrderCancelled, OrderCreated, OrderLine, OrderPaid
+from libs.locked_rows import LockedRows
 from libs.pagination import PageRequest
 from libs.security import Principal
-from libs.sql import fetch_one, run
+from libs.sql import fetch_all, fetch_one
 from libs.unit_of_work import Statements, Transaction
 
 from .clients import Reservation
@@ -28,13 +30,9 @@ _LOCK = f"""
 SELECT {_COLUMNS},
        (SELECT json_agg(json_build_object({_ITEM}) ORDER BY product_id)
         FROM "order".order_items WHERE order_id = orders.id) AS items
-FROM "order".orders WHERE id = %s FOR UPDATE"""  # noqa: S608
+FROM "order".orders WHERE id = ANY(%s) ORDER BY id FOR UPDATE"""  # noqa: S608
 _SUMMARY = """
 SELECT id, user_id, email, status, total_cents, currency FROM "order".orders WHERE id = %s"""
-_SAVE = """
-UPDATE "order".orders SET status = %s, paid_at = %s, shipped_at = %s, cancelled_at = %s,
-                          cancel_reason = %s
-WHERE id = %s"""
 # Another tab's order may be in the way by its token or by the reservation it shares, and Catalog
 # may have been told that no order comes with this reservation.
 _PLACE = """
@@ -144,7 +142,6 @@ async def mark_paid(transaction: Transaction, order_id: int) -> None:
     """Paid orders let their goods leave the stock; a cancelled one stays cancelled."""
     order = await _lock_order(transaction, order_id)
     if order.mark_paid():
-        await _save(transaction, order)
         emit_paid(transaction, order)
 
 
@@ -153,31 +150,40 @@ async def mark_shipped(transaction: Transaction, order_id: int) -> None:
     order = await _lock_order(transaction, order_id)
     if order.mark_paid():
         emit_paid(transaction, order)
-    if order.mark_shipped():
-        await _save(transaction, order)
+    order.mark_shipped()
 
 
 async def cancel_order(transaction: Transaction, order_id: int, *, reason: str) -> Order:
     """Cancel, once Shipping has agreed; nothing happens to an order that is cancelled already."""
     order = await _lock_order(transaction, order_id)
     if order.cancel(reason):
-        await _save(transaction, order)
         emit_cancelled(transaction, order, reason)
     return order
 
 
 async def _lock_order(transaction: Transaction, order_id: int) -> Order:
     """The order with its items, locked until the transaction's end. Raises OrderNotFound."""
-    found = await fetch_one(transaction, _LOCK, (order_id,))
-    if found is None:
+    order = await LOCKED.get(transaction, order_id)
+    if order is None:
         raise OrderNotFound(f"There is no order {order_id}.")
-    items = [OrderItem(**item) for item in found.pop("items")]
-    return Order(**found, items=items)
+    return order
 
 
-async def _save(transaction: Transaction, order: Order) -> None:
-    changing = (order.status, order.paid_at, order.shipped_at, order.cancelled_at)
-    await run(transaction, _SAVE, (*changing, order.cancel_reason, order.id))
+async def _lock_rows(transaction: Transaction, order_ids: Sequence[int]) -> dict[int, Order]:
+    rows = await fetch_all(transaction, _LOCK, (list(order_ids),))
+    orders = [
+        Order(**row, items=[OrderItem(**item) for item in items])
+        for row in rows
+        for items in [row.pop("items")]
+    ]
+    return {order.id: order for order in orders}
+
+
+LOCKED = LockedRows(
+    Order,
+    changing=("status", "paid_at", "shipped_at", "cancelled_at", "cancel_reason"),
+    lock=_lock_rows,
+)
 
 
 async def get_summary(reader: Statements, order_id: int) -> DictRow:

@@ -1,5 +1,8 @@
 """Events that Shipping reacts to."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from libs.consumer import Handlers
 from libs.events import Event, EventData, OrderCancelled, OrderCreated, PaymentSucceeded
 from libs.logging import fields, get_logger
@@ -10,6 +13,10 @@ from .exceptions import AlreadyDispatched
 from .service import OrderRef
 
 log = get_logger(__name__)
+
+
+async def lock_shipments(transaction: Transaction, events: Sequence[Event[Any]]) -> None:
+    await service.LOCKED.lock(transaction, [_order(event.data) for event in events])
 
 
 async def on_order_created(transaction: Transaction, event: Event[OrderCreated]) -> None:

@@ -5,7 +5,8 @@ order and a dispatch and a cancellation never both succeed.
 """
 
 import secrets
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 from psycopg.rows import DictRow
@@ -18,8 +19,9 @@ from libs.events import (
     ShippingEvent,
     ShippingReady,
 )
+from libs.locked_rows import LockedRows
 from libs.security import Principal
-from libs.sql import fetch_all, fetch_one, run
+from libs.sql import fetch_all, fetch_one
 from libs.unit_of_work import Statements, Transaction
 
 from .exceptions import ShipmentNotFound
@@ -35,8 +37,9 @@ _COLUMNS = Shipment.__table__.columns.keys()
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM shipping.shipments"  # noqa: S608
 _LOCK = f"{_SELECT} WHERE id = %s FOR UPDATE"
 # An update that changes nothing locks the row that is there.
-_LOCK_ORDER = f"""
-INSERT INTO shipping.shipments (order_id, user_id, email) VALUES (%s, %s, %s)
+_LOCK_ORDERS = f"""
+INSERT INTO shipping.shipments (order_id, user_id, email)
+SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS v (order_id) ORDER BY v.order_id
 ON CONFLICT (order_id) DO UPDATE SET order_id = excluded.order_id
 RETURNING {", ".join(_COLUMNS)}"""  # noqa: S608
 _DRAFT = f"""
@@ -46,9 +49,6 @@ VALUES (%(order_id)s, %(user_id)s, %(email)s, %(address_line1)s, %(address_line2
         %(country)s, %(postcode)s)
 ON CONFLICT (order_id) DO UPDATE SET order_id = excluded.order_id
 RETURNING {", ".join(_COLUMNS)}"""  # noqa: S608
-_SAVE = f"""
-UPDATE shipping.shipments SET {", ".join(f"{name} = %({name})s" for name in _CHANGING)}
-WHERE id = %(id)s"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class OrderRef:
     """The order that a fact is about, and whose it is."""
 
     order_id: int
-    user_id: int
-    email: str
+    user_id: int = field(compare=False)
+    email: str = field(compare=False)
 
 
 async def open_shipment(database: Database, order: OrderRef, *, address: Address) -> Shipment:
@@ -74,12 +74,9 @@ async def draft_shipment(
     transaction: Transaction, order: OrderRef, *, address: Address
 ) -> Shipment:
     """Enter where the order goes; the first draft counts. A cancelled one stays cancelled."""
-    shipment = await _insert_draft(transaction, order, address)
-    if shipment.is_drafted:
-        return shipment
+    shipment = await _lock_shipment(transaction, order)
     if shipment.draft(address):
         _emit(transaction, shipment, ShippingReady)
-    await _save(transaction, shipment)
     return shipment
 
 
@@ -87,7 +84,6 @@ async def mark_paid(transaction: Transaction, order: OrderRef) -> None:
     shipment = await _lock_shipment(transaction, order)
     if shipment.mark_paid(datetime.now(UTC)):
         _emit(transaction, shipment, ShippingReady)
-    await _save(transaction, shipment)
 
 
 async def cancel_shipment(transaction: Transaction, order: OrderRef, *, reason: str) -> None:
@@ -95,7 +91,6 @@ async def cancel_shipment(transaction: Transaction, order: OrderRef, *, reason: 
     shipment = await _lock_shipment(transaction, order)
     if shipment.cancel(datetime.now(UTC), reason=reason):
         _emit(transaction, shipment, ShippingCancelled, reason=reason)
-        await _save(transaction, shipment)
 
 
 async def dispatch_shipment(transaction: Transaction, *, shipment_id: int) -> Shipment:
@@ -104,13 +99,15 @@ async def dispatch_shipment(transaction: Transaction, *, shipment_id: int) -> Sh
     shipment = Shipment(**found) if found else None
     if shipment is None or not shipment.is_drafted:
         raise ShipmentNotFound(f"There is no shipment {shipment_id}.")
+    LOCKED.hold(
+        transaction, OrderRef(shipment.order_id, shipment.user_id, shipment.email), shipment
+    )
     shipment.dispatch(
         datetime.now(UTC),
         carrier=CARRIER,
         tracking_number=f"DEMO{secrets.token_hex(8).upper()}",
     )
     _emit(transaction, shipment, ShippingDispatched)
-    await _save(transaction, shipment)
     return shipment
 
 
@@ -136,14 +133,22 @@ async def _insert_draft(statements: Statements, order: OrderRef, address: Addres
 
 
 async def _lock_shipment(transaction: Transaction, order: OrderRef) -> Shipment:
-    """The order's row, locked, made if need be, in one statement."""
-    found = await fetch_one(transaction, _LOCK_ORDER, (order.order_id, order.user_id, order.email))
-    assert found is not None
-    return Shipment(**found)
+    """The order's row, locked, made if need be."""
+    shipment = await LOCKED.get(transaction, order)
+    assert shipment is not None
+    return shipment
 
 
-async def _save(transaction: Transaction, shipment: Shipment) -> None:
-    await run(transaction, _SAVE, {name: getattr(shipment, name) for name in ("id", *_CHANGING)})
+async def _lock_rows(
+    transaction: Transaction, orders: Sequence[OrderRef]
+) -> dict[OrderRef, Shipment]:
+    columns = zip(*(asdict(order).values() for order in orders), strict=True)
+    rows = await fetch_all(transaction, _LOCK_ORDERS, [list(column) for column in columns])
+    shipments = {row["order_id"]: Shipment(**row) for row in rows}
+    return {order: shipments[order.order_id] for order in orders}
+
+
+LOCKED = LockedRows(Shipment, changing=_CHANGING, lock=_lock_rows)
 
 
 def _emit(

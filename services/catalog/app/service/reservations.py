@@ -8,7 +8,8 @@ from psycopg.rows import DictRow
 from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.sql import fetch_all, fetch_one, run
+from libs.locked_rows import LockedRows
+from libs.sql import fetch_all, run
 from libs.unit_of_work import Transaction
 
 from ..exceptions import (
@@ -17,7 +18,7 @@ from ..exceptions import (
     ReservationClosed,
     ReservationNotFound,
 )
-from ..models import Reservation, ReservationStatus, StockEffect
+from ..models import Reservation, ReservationItem, ReservationStatus, StockEffect
 from ..schemas import ReservationCreate, ReservationLineRead, ReservationRead
 from .stock import change_stock, total_by_product
 
@@ -52,9 +53,9 @@ lines AS (
 SELECT stock.* FROM (SELECT FROM reservation) AS made LEFT JOIN stock ON true"""
 _LOCK = """
 SELECT id, request_key, status, order_id,
-       (SELECT json_agg(json_build_array(product_id, qty)) FROM catalog.reservation_items
-        WHERE reservation_id = reservations.id) AS lines
-FROM catalog.reservations WHERE id = %s FOR NO KEY UPDATE"""
+       (SELECT json_agg(json_build_object('product_id', product_id, 'qty', qty))
+        FROM catalog.reservation_items WHERE reservation_id = reservations.id) AS items
+FROM catalog.reservations WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"""
 _CLOSE = """
 INSERT INTO catalog.reservations (id, status) VALUES (%s, 'RELEASED') ON CONFLICT DO NOTHING"""
 _IN_THE_WAY = """
@@ -63,7 +64,6 @@ WHERE id = %s OR (request_key = %s AND status = 'HELD' AND order_id IS NULL)"""
 _LINES = """
 SELECT product_id, title, qty, unit_price_cents, currency FROM catalog.reservation_items
 WHERE reservation_id = %s ORDER BY product_id"""
-_SAVE = "UPDATE catalog.reservations SET status = %s, order_id = %s WHERE id = %s"
 
 Transition = Callable[[Reservation], StockEffect]
 
@@ -93,9 +93,8 @@ async def release(transaction: Transaction, reservation_id: UUID) -> Reservation
 
 
 async def assign_order(transaction: Transaction, reservation_id: UUID, *, order_id: int) -> None:
-    reservation, _ = await _lock_reservation(transaction, reservation_id)
+    reservation = await _lock_reservation(transaction, reservation_id)
     reservation.assign(order_id)
-    await _save(transaction, reservation)
 
 
 async def sell(transaction: Transaction, reservation_id: UUID, *, order_id: int) -> None:
@@ -174,26 +173,30 @@ def _require_available(stock: Mapping[int, DictRow]) -> None:
 async def _change(
     transaction: Transaction, reservation_id: UUID, transition: Transition
 ) -> Reservation:
-    reservation, lines = await _lock_reservation(transaction, reservation_id)
+    reservation = await _lock_reservation(transaction, reservation_id)
     effect = transition(reservation)
-    await _save(transaction, reservation)
-    change_stock(transaction, lines, effect)
+    change_stock(transaction, [(item.product_id, item.qty) for item in reservation.items], effect)
     return reservation
 
 
-async def _lock_reservation(
-    transaction: Transaction, reservation_id: UUID
-) -> tuple[Reservation, list[tuple[int, int]]]:
-    """(the reservation, its products and quantities)"""
-    found = await fetch_one(transaction, _LOCK, (reservation_id,))
-    if found is None:
+async def _lock_reservation(transaction: Transaction, reservation_id: UUID) -> Reservation:
+    """With its items' products and quantities, locked until the transaction's end."""
+    reservation = await LOCKED.get(transaction, reservation_id)
+    if reservation is None:
         raise ReservationNotFound(f"There is no reservation {reservation_id}.")
-    lines = found.pop("lines") or []
-    return Reservation(**found), lines
+    return reservation
 
 
-async def _save(transaction: Transaction, reservation: Reservation) -> None:
-    await run(transaction, _SAVE, (reservation.status, reservation.order_id, reservation.id))
+async def _lock_rows(transaction: Transaction, ids: Sequence[UUID]) -> dict[UUID, Reservation]:
+    rows = await fetch_all(transaction, _LOCK, (list(ids),))
+    return {
+        row["id"]: Reservation(**row, items=[ReservationItem(**item) for item in items])
+        for row in rows
+        for items in [row.pop("items") or []]
+    }
+
+
+LOCKED = LockedRows(Reservation, changing=("status", "order_id"), lock=_lock_rows)
 
 
 async def _read_items(
