@@ -74,9 +74,11 @@ class Shop:
         }
         return await self.internal.post("/internal/reservations", json=body)
 
-    async def hold(self, quantities: Mapping[int, int]) -> UUID:
+    async def hold(
+        self, quantities: Mapping[int, int], *, reservation_id: UUID | None = None
+    ) -> UUID:
         """Reserve, and return the id."""
-        response = await self.reserve(quantities)
+        response = await self.reserve(quantities, reservation_id=reservation_id)
         assert response.status_code == 201, response.text
         return UUID(response.json()["reservation_id"])
 

@@ -81,8 +81,10 @@ async def test_some_that_order_fails_at_keep_no_other_waiting(
     own_catalog: OwnCatalog, shop: Shop, order: OrderStub, failing: int
 ) -> None:
     [product_id] = await shop.make_ids(10)
-    for _ in range(failing):
-        order.failing.add(await shop.hold({product_id: 1}))
+    failing_ids = {uuid4() for _ in range(failing)}
+    order.failing |= failing_ids
+    for reservation_id in failing_ids:
+        await shop.hold({product_id: 1}, reservation_id=reservation_id)
     await shop.hold({product_id: 1})
     await eventually(lambda: _is(shop, product_id, (10, failing)))
     await eventually(lambda: _waiting(own_catalog, failing))
@@ -94,7 +96,7 @@ async def test_one_that_the_database_fails_at_keeps_no_other_waiting(
     own_catalog: OwnCatalog, shop: Shop
 ) -> None:
     [product_id] = await shop.make_ids(10)
-    failing = await shop.hold({product_id: 3})
+    failing = uuid4()
 
     async def said() -> bool:
         answers = [(await shop.anyone.get("/health")).json() for shop in own_catalog.shops]
@@ -102,6 +104,7 @@ async def test_one_that_the_database_fails_at_keeps_no_other_waiting(
 
     await own_catalog.query(_REFUSE.format(id=failing))
     try:
+        await shop.hold({product_id: 3}, reservation_id=failing)
         await shop.hold({product_id: 1})
         await eventually(lambda: _is(shop, product_id, (10, 3)))
         await eventually(said)

@@ -35,7 +35,8 @@ async def test_a_copy_frozen_in_the_middle_of_a_batch_and_woken_after_its_sessio
             buyer, order, shipment = await faults.ready_order()
             assert (await market.dispatch(shipment)).status_code == 200
             await market.wait_for_order(order, "SHIPPED")
-            assert not await _leads(market.api, faults.url("shipping"))
+            woken = faults.url("shipping")
+            await eventually(lambda: _stands_by(market.api, woken), what="a standby")
             await faults.all_is_well()
 
 

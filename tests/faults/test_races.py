@@ -28,6 +28,7 @@ async def test_a_payment_whose_service_dies_behind_its_commit_counts_as_its_orde
     assert (await faults.close(late)).json()["code"] == "order_already_paid"
     await market.wait_for_order(late, "PAID")
     await market.wait_for_payment(cancelled, "REFUNDED")
+    await faults.events.wait_for(cancelled["order_id"], "payment.refunded")
     assert await faults.events_of(cancelled, "payment.refunded") == 1
     await faults.all_is_well()
 

@@ -65,9 +65,9 @@ class Faults:
                     health = await self.market.api.get(f"{self.url(name)}/health", timeout=3)
                 except httpx.TransportError:
                     return False
-                return "last_progress_seconds" in str(health.json()["loops"].get("relay"))
+                return bool(health.json()["loops"]["consumer"].get("partitions"))
 
-            await eventually(works, within=20, what=f"{name} up again")
+            await eventually(works, within=60, what=f"{name} up again")
 
     @contextmanager
     def frozen(self, service: str) -> Iterator[None]:
@@ -106,9 +106,7 @@ class Faults:
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             " AND wait_event = 'transactionid' AND replace(query, '\"', '') LIKE %s"
         )
-        await eventually(
-            lambda: self.query(waiting, f"%{table}%"), within=15, what=f"a lock in {table}"
-        )
+        await eventually(lambda: self.query(waiting, f"%{table}%"), what=f"a lock in {table}")
 
     async def messages_of(self, order: Json, event_type: str) -> int:
         """How many of this type the order has in its topic."""

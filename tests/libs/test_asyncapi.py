@@ -105,6 +105,7 @@ async def test_what_the_services_send_fits_the_document(
     sent = await market.place_order(buyer, product)
     await market.pay(buyer, sent)
     await market.dispatch(await market.wait_for_shipment(sent, "READY_TO_SHIP"))
+    await events.wait_for(sent["order_id"], "order.paid")
     await events.wait_for(sent["order_id"], "shipping.dispatched")
     await events.wait_for(failed["order_id"], "payment.refunded")
     await events.wait_for(failed["order_id"], "shipping.cancelled")

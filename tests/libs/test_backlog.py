@@ -73,4 +73,6 @@ async def test_a_relay_whose_session_ended_listens_again_and_does_not_wait_for_i
     await eventually(waits_again, what="a relay that waits for events")
     key = uuid4().hex.encode()
     await alone.commit_an_event(key)
-    await eventually(lambda: alone.has(key), within=POLL / 6)
+    published = "SELECT 1 FROM payment.outbox WHERE key = %s AND published_at IS NOT NULL"
+    await eventually(lambda: alone.query(published, key), within=POLL / 3, what="its next event")
+    assert await alone.has(key)

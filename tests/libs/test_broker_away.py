@@ -21,7 +21,7 @@ from .own_broker import OwnBroker, health_of
 from .samples import cancelled
 
 Json = dict[str, Any]
-RECOVERY = 5
+RECOVERY = 20
 
 
 @pytest.fixture

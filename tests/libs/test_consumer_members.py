@@ -53,7 +53,7 @@ async def database(dsn: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="module")
 async def settings(stack: dict[str, Any]) -> DatabaseSettings:
-    settings = DatabaseSettings(KAFKA_BOOTSTRAP=stack["kafka"])
+    settings = DatabaseSettings(KAFKA_BOOTSTRAP=stack["kafka"], kafka_session_timeout_ms=2000)
     await ensure_topics(settings, TOPICS)
     return settings
 
@@ -77,7 +77,7 @@ async def _shares(clients: Sequence[AIOKafkaConsumer]) -> list[set[TopicPartitio
         done = all(shares) and sum(map(len, shares)) == len(set().union(*shares)) == 8
         return shares if done else None
 
-    return await eventually(complete, within=30, what="a group whose members all have a share")
+    return await eventually(complete, within=60, what="a group whose members all have a share")
 
 
 @asynccontextmanager
@@ -150,11 +150,11 @@ async def test_an_order_whose_row_is_held_keeps_no_other_of_its_batch_waiting(
 async def test_a_batch_that_takes_longer_than_a_transaction_may_is_taken_one_by_one(
     settings: DatabaseSettings, dsn: str, database: Database
 ) -> None:
-    orders = [*range(21, 29)]
-    async with open_database(dsn, transaction_timeout=1) as hasty:
+    orders = [*range(41, 57)]
+    async with open_database(dsn, transaction_timeout=2) as hasty:
         member = _member(settings, hasty, "slow")
         await member._take([record(cancelled(order_id), order_id) for order_id in orders])
-    assert await _effects(database, above=20) == orders
+    assert await _effects(database, above=40) == orders
 
 
 async def test_a_handlers_own_error_of_the_system_is_no_fault_that_passes(

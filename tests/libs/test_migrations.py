@@ -32,7 +32,10 @@ async def test_one_killed_in_the_middle_leaves_nothing_half_done(stack: Json, qu
     )
 
     async def begun() -> bool:
-        locks = await own("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")
+        locks = await own(
+            "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE locktype = 'advisory' AND datname = current_database()"
+        )
         return bool(locks) or process.returncode is not None
 
     await eventually(begun)

@@ -57,13 +57,15 @@ async def test_a_commit_at_a_standby_wakes_the_leader_and_nothing_is_published_t
 async def test_when_the_leaders_session_ends_another_takes_over(
     market: Market, stack: Json, events: EventLog, query: Query, product: Json
 ) -> None:
+    sessions = """FROM pg_stat_activity
+                  WHERE application_name = 'payment-relay' AND datname = current_database()"""
     async with ServiceProcess("payment", stack["env"]) as copy:
-        ended = await query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = %s AND datname = current_database()",
-            "payment-relay",
-        )
-        assert len(ended) == 2
+
+        async def two() -> bool:
+            return await query(f"SELECT count(*) {sessions}") == [(2,)]
+
+        await eventually(two, what="a leader and a standby")
+        assert len(await query(f"SELECT pg_terminate_backend(pid) {sessions}")) == 2
         order = await _pay_at(copy.url, market, product)
         await events.wait_for(order["order_id"], "payment.succeeded")
     other = await _pay_at(stack["services"]["payment"]["url"], market, product)
@@ -83,7 +85,7 @@ async def test_when_the_leaders_process_is_killed_another_takes_over(
             first.process.kill()
             order = await _pay_at(second.url, market, product)
             await events.wait_for(order["order_id"], "payment.succeeded")
-            assert await _leads(market, second)
+            await eventually(lambda: _leads(market, second), what="the second leads")
 
 
 async def _leads(market: Market, copy: ServiceProcess) -> bool:
@@ -115,8 +117,8 @@ async def _forget_and_go_on(stack: Json) -> None:
         os.kill(stack["servers"]["kafka"]["pid"], signal.SIGKILL)
         during = await market.place_order(buyer, product)
         await market.pay(buyer, during)
-        await market.wait_for_order(during, "PAID", within=20)
-        await market.wait_for_stock(product, 8, 0, within=20)
+        await market.wait_for_order(during, "PAID")
+        await market.wait_for_stock(product, 8, 0)
         await _topics_are_whole(stack, query)
         assert not await find_breaches(stack, wait=20)  # what came again has been taken
         assert await market.stock(product) == (8, 0)
@@ -139,7 +141,7 @@ async def _topics_are_whole(stack: Json, query: Query) -> None:
                 return False
         return bool(rows) and all(bytes(value) in there for value in rows)
 
-    await eventually(whole, within=20, what="topics with all events")
+    await eventually(whole, what="topics with all events")
 
 
 async def test_a_message_larger_than_the_broker_takes_stands_in_nobodys_way(
@@ -154,6 +156,7 @@ async def test_a_message_larger_than_the_broker_takes_stands_in_nobodys_way(
         order = await _pay_at(copy.url, market, product)
         await events.wait_for(order["order_id"], "payment.succeeded")
         refused = "SELECT published_at, refused FROM payment.outbox WHERE refused IS NOT NULL"
-        assert await own(refused) == [(None, "larger than the broker takes")]
+        rows = await eventually(lambda: own(refused), what="a row that says why")
+        assert rows == [(None, "larger than the broker takes")]
         health = (await market.api.get(f"{copy.url}/health")).json()
         assert health["checks"]["loop relay"] == "ok"

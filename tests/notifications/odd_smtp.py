@@ -93,7 +93,7 @@ class OddServer:
         self._tried[str(id(answers)), recipient] += 1
         answer = answers[recipient](times) if recipient in answers else "250 OK"
         if answer == STAY_SILENT:
-            await asyncio.sleep(30)
+            await asyncio.sleep(120)
         if answer == TAKE_LATER:
             await self.go_on.wait()
             return "250 OK"

@@ -15,7 +15,7 @@ from tests.support.database import Query, make_query
 from tests.support.databases import migrated_database, open_database
 from tests.support.plain_http import plain_client
 from tests.support.processes import ServiceProcess
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 from .odd_smtp import OddServer
 from .samples import make_event, new_address
@@ -23,7 +23,7 @@ from .samples import make_event, new_address
 Stack = dict[str, Any]
 
 WAITS = {
-    "SMTP_TIMEOUT": "1",
+    "SMTP_TIMEOUT": "3",
     "MAIL_LEASE": "60",
     "MAIL_RETRY_FIRST": "0.2",
     "MAIL_RETRY_MOST": "1",
@@ -43,8 +43,8 @@ class OwnCopy:
     query: Query
     url: str = ""
 
-    def another(self) -> ServiceProcess:
-        return ServiceProcess("notifications", self.env)
+    def another(self, **changes: str) -> ServiceProcess:
+        return ServiceProcess("notifications", self.env, **changes)
 
     async def post(self, *recipients: str, data: EventData | None = None) -> None:
         """Queue a mail to each, in one transaction and in this order."""
@@ -58,7 +58,9 @@ class OwnCopy:
         row: tuple[str, int, str | None, str | None] = (await self.query(_STATE, recipient))[0]
         return row
 
-    async def wait_for(self, status: str, recipients: Iterable[str], within: float = 10) -> None:
+    async def wait_for(
+        self, status: str, recipients: Iterable[str], within: float = PATIENCE
+    ) -> None:
         wanted = list(recipients)
 
         async def reached() -> bool:

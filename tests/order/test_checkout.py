@@ -46,6 +46,7 @@ async def test_a_checkout_empties_the_cart_and_drafts_the_shipment(
 ) -> None:
     order = await market.place_order(buyer, product)
     assert (await buyer.get("/cart/v1/cart")).json()["items"] == []
+    await market.wait_for_shipment(order, "PENDING_PAYMENT")
     shipments = (await buyer.get(f"/shipping/v1/shipments?order_id={order['order_id']}")).json()
     assert [(s["status"], s["city"]) for s in shipments] == [("PENDING_PAYMENT", "Dublin")]
 

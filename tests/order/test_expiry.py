@@ -79,13 +79,44 @@ async def test_some_that_payment_gives_no_answer_for_keep_no_other_waiting(
     async with await psycopg.AsyncConnection.connect(plain) as holder:
         for order in stuck:
             await holder.execute(enter, (order["order_id"],))
-        async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="0.5", **SOON):
+        async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="1.5", **SOON):
             await market.wait_for_order(other, "CANCELLED")
             for order in stuck:
                 assert (await market.wait_for_order(order, "CREATED"))["status"] == "CREATED"
             await holder.rollback()
             for order in stuck:
                 await market.wait_for_order(order, "CANCELLED")
+
+
+_HELD_UP = """
+SELECT 1 FROM pg_stat_activity
+WHERE %s = ANY(pg_blocking_pids(pid)) AND query_start > coalesce(%s, '-infinity')"""
+
+
+async def test_one_that_failed_once_has_its_turn_although_others_always_fail(
+    market: Market, stack: Json, query: Query, product: Json
+) -> None:
+    """As many as end a sweep are stuck, and the one behind them is for its first try."""
+    buyer = await market.new_customer()
+    *stuck, other = [await market.place_order(buyer, product) for _ in range(4)]
+    enter = "INSERT INTO payment.ledger_orders (order_id) VALUES (%s)"
+    plain = stack["postgres_dsn"].replace("+psycopg", "")
+    async with (
+        await psycopg.AsyncConnection.connect(plain) as holder,
+        await psycopg.AsyncConnection.connect(plain) as for_once,
+    ):
+        for order in stuck:
+            await holder.execute(enter, (order["order_id"],))
+        await for_once.execute(enter, (other["order_id"],))
+        async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="1.5", **SOON):
+            pid = for_once.info.backend_pid
+            await eventually(lambda: query(_HELD_UP, pid, None), what="its first try")
+            [[begin]] = await query("SELECT now()")
+            pid = holder.info.backend_pid
+            await eventually(lambda: query(_HELD_UP, pid, begin), what="the end of its first try")
+            await for_once.rollback()
+            await market.wait_for_order(other, "CANCELLED")
+            await holder.rollback()
 
 
 async def test_one_whose_row_is_locked_keeps_no_other_waiting(

@@ -14,6 +14,8 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from tests.support.waiting import eventually
+
 Connection = psycopg.AsyncConnection[Any]
 Plan = Mapping[str, Any]
 
@@ -65,15 +67,27 @@ async def record(connection: Connection, read: Callable[[], str]) -> AsyncIterat
     recording = Recording()
     for name, value in _SETTINGS.items():
         await connection.execute(sql.SQL(f"ALTER SYSTEM SET {name} = {value}"))
-    await connection.execute("SELECT pg_reload_conf()")
+    await _reload(connection, logging=True)
     begin = len(read())
     try:
         yield recording
     finally:
         for name in _SETTINGS:
             await connection.execute(sql.SQL(f"ALTER SYSTEM RESET {name}"))
-        await connection.execute("SELECT pg_reload_conf()")
+        await _reload(connection, logging=False)
     recording.sent.extend(_read(read()[begin:]))
+
+
+async def _reload(connection: Connection, *, logging: bool) -> None:
+    """Until the server's processes, this connection's among them, have been told and it has read
+    the settings."""
+
+    async def has_read() -> bool:
+        cursor = await connection.execute("SHOW log_statement")
+        return (await cursor.fetchone() == ("all",)) is logging
+
+    await connection.execute("SELECT pg_reload_conf()")
+    await eventually(has_read, what="settings that have been read")
 
 
 def _read(log: str) -> Iterator[Statement]:

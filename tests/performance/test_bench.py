@@ -11,7 +11,7 @@ from scripts.benchmark.figures import FIGURES
 from .conftest import Stand
 
 SHORTEST = ["--quick", "--seconds", "0.1", "--concurrency", "1"]
-SHORT = ["--quick", "--seconds", "0.4", "--concurrency", "1,3"]
+SHORT = ["--quick", "--seconds", "1.5", "--concurrency", "1,3"]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from libs.events import TOPICS, EventData, encode
 
-from .waiting import eventually
+from .waiting import PATIENCE, eventually
 
 
 class Publisher:
@@ -38,8 +38,12 @@ class Publisher:
         *,
         key: bytes | None = None,
         headers: list[tuple[str, bytes]] | None = None,
+        partition: int | None = None,
     ) -> Any:
-        return await self._producer.send_and_wait(topic, value, key=key, headers=headers)
+        """To the key's partition, if none is given."""
+        return await self._producer.send_and_wait(
+            topic, value, key=key, headers=headers, partition=partition
+        )
 
     async def nothing(self, topic: str) -> None:
         """A message with neither key nor value: aiokafka refuses it, other clients send it."""
@@ -84,7 +88,7 @@ class EventLog:
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
 
-    async def read(self, *, within: float = 10) -> list[ConsumerRecord]:
+    async def read(self, *, within: float = PATIENCE) -> list[ConsumerRecord]:
         """Everything that was in the topics when the call was made."""
         ends = await self._consumer.end_offsets(self._partitions)
 

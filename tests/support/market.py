@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 
 from .people import Customer, make_customer
-from .waiting import eventually
+from .waiting import PATIENCE, eventually
 
 ADDRESS = {
     "address_line1": "1 Demo Street",
@@ -81,7 +81,7 @@ class Market:
         path = f"/order/v1/orders/{order['order_id']}/cancel"
         return await customer.post(path, headers=headers)
 
-    async def wait_for_order(self, order: Json, status: str, *, within: float = 10) -> Json:
+    async def wait_for_order(self, order: Json, status: str, *, within: float = PATIENCE) -> Json:
         async def reached() -> Json | None:
             path = f"/order/v1/orders/{order['order_id']}"
             found = _json(await self.admin.get(path), 200)
@@ -111,7 +111,7 @@ class Market:
         return level["in_stock"], level["reserved"]
 
     async def wait_for_stock(
-        self, product: Json, in_stock: int, reserved: int, *, within: float = 10
+        self, product: Json, in_stock: int, reserved: int, *, within: float = PATIENCE
     ) -> None:
         async def reached() -> bool:
             return await self.stock(product) == (in_stock, reserved)

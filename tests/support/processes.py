@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Self
 
 import httpx
@@ -101,7 +102,8 @@ class TcpProxy:
         await self.down()
 
     async def up(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        serve = partial(self._serve, self._writers)
+        self._server = await asyncio.start_server(serve, "127.0.0.1", self.port)
 
     async def down(self) -> None:
         """Cut all connections and take no new ones."""
@@ -110,17 +112,26 @@ class TcpProxy:
             self._server = None
         for writer in self._writers:
             writer.transport.abort()
-        self._writers.clear()
+        self._writers = set()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self,
+        writers: set[asyncio.StreamWriter],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         try:
             there_reader, there_writer = await asyncio.open_connection(self.host, self.target_port)
         except OSError:
             writer.transport.abort()
             return
-        self._writers |= {writer, there_writer}
+        if writers is not self._writers:  # cut in the meantime
+            writer.transport.abort()
+            there_writer.transport.abort()
+            return
+        writers |= {writer, there_writer}
         await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
-        self._writers -= {writer, there_writer}
+        writers -= {writer, there_writer}
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -7,9 +7,12 @@ from typing import TypeVar
 
 ResultT = TypeVar("ResultT")
 
+PATIENCE: float = 30
+"""Seconds, for a machine that is slow or has much else to do."""
+
 
 async def eventually(
-    condition: Callable[[], Awaitable[ResultT | None]], *, within: float = 10, what: str = ""
+    condition: Callable[[], Awaitable[ResultT | None]], *, within: float = PATIENCE, what: str = ""
 ) -> ResultT:
     """The first truthy result of `condition`; fails when there is none within so many seconds."""
     deadline = time.monotonic() + within
