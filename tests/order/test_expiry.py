@@ -90,7 +90,7 @@ async def test_some_that_payment_gives_no_answer_for_keep_no_other_waiting(
 
 _HELD_UP = """
 SELECT 1 FROM pg_stat_activity
-WHERE %s = ANY(pg_blocking_pids(pid)) AND query_start > coalesce(%s, '-infinity')"""
+WHERE %s = ANY(pg_blocking_pids(pid)) AND query_start > coalesce(%s, '-infinity'::timestamptz)"""
 
 
 async def test_one_that_failed_once_has_its_turn_although_others_always_fail(
