@@ -1,7 +1,7 @@
 """Settings of a service, read from the environment (the variables of `deploy/.env.example`)."""
 
 import sys
-from typing import Annotated, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
 DEFAULT_SECRETS = {"jwt_secret": "devsecret", "svc_internal_key": "devkey"}
 
 
@@ -23,9 +26,15 @@ def _postgres_dsn(dsn: str) -> str:
         url = make_url(dsn)
     except Exception:  # SQLAlchemy's own message would repeat the password
         raise ValueError("is not a database URL; percent-encode odd characters in it") from None
-    if url.drivername != "postgresql+psycopg" or not (url.host or url.query.get("host")):
+    if url.drivername != "postgresql+psycopg" or not (url.host or _socket_folder(url)):
         raise ValueError("must look like postgresql+psycopg://user:password@host:5432/database")
     return dsn
+
+
+def _socket_folder(url: "URL") -> bool:
+    """Whether it names the folder of a Unix socket, as in `postgresql+psycopg://…/db?host=/run`."""
+    host = url.query.get("host")
+    return isinstance(host, str) and host.startswith("/")
 
 
 def _base_url(url: str) -> str:

@@ -64,6 +64,12 @@ def connection_options(settings: DatabaseSettings) -> dict[str, Any]:
     }
 
 
+def by_index(options: dict[str, Any]) -> dict[str, Any]:
+    """For connections whose statements all go by an index: a plan of when the table was small, or
+    not analysed yet, reads all of it, and is kept until the next analysis."""
+    return options | {"options": f"{options['options']} -c enable_seqscan=off -c jit=off"}
+
+
 class Database:
     """The connections of one process, and four ways to use them: two that are cheap, for
     `libs.sql`'s constant statements, and two for SQLAlchemy's objects and expressions."""
@@ -140,7 +146,8 @@ async def _lent(statements: StatementsT) -> AsyncIterator[StatementsT]:
 
 
 async def _connect(settings: DatabaseSettings, service: str) -> Connection:
-    return await Connection.connect(driver_dsn(settings), **_pool_options(settings, service))
+    options = by_index(_pool_options(settings, service))
+    return await Connection.connect(driver_dsn(settings), **options)
 
 
 def _make_engine(settings: DatabaseSettings, service: str, *, pool_size: int) -> AsyncEngine:

@@ -52,10 +52,12 @@ class LockedRows(Generic[KeyT, RowT]):
         if missing := [key for key in dict.fromkeys(keys) if key not in held.rows]:
             for key, row in (await self._lock(transaction, missing)).items():
                 self.hold(transaction, key, row)
+        transaction.before_commit(self._write)
 
     def hold(self, transaction: Transaction, key: KeyT, row: RowT) -> None:
         """One that this transaction has locked by a statement of its own."""
         held = self._held(transaction)
+        assert key not in held.rows, "changes to the first object would be lost"
         held.rows[key], held.written[key] = row, self._values(row)
         transaction.before_commit(self._write)
 

@@ -165,8 +165,12 @@ class Tolerance:
         """A sweep."""
         self._in_a_row, self._last = 0, None
 
-    def in_turn(self, items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
-        return sorted(items, key=lambda item: self._failed.get(key(item), 0))
+    def part(self, items: Iterable[T], key: Callable[[T], Hashable]) -> tuple[list[T], list[T]]:
+        """(those that have not failed; those that have, and are to come last)"""
+        parts: tuple[list[T], list[T]] = [], []
+        for item in sorted(items, key=lambda item: self._failed.get(key(item), 0)):
+            parts[key(item) in self._failed].append(item)
+        return parts
 
     @contextmanager
     def one(self, key: Hashable) -> Iterator[None]:

@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from .config import DatabaseSettings
-from .db import connection_options, driver_dsn
+from .db import by_index, connection_options, driver_dsn
 from .kafka import close_client, ensure_topics, make_producer
 from .loops import Loop
 from .outbox_rows import OutboxRows
@@ -93,7 +93,7 @@ class OutboxRelay:
             driver_dsn(self._settings),
             autocommit=True,
             application_name=f"{self._service}-relay",
-            **connection_options(self._settings),
+            **by_index(connection_options(self._settings)),
         )
         try:
             idle = min(self._settings.outbox_poll_interval + _IDLE_SESSION_SLACK, 86_400)

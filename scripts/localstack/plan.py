@@ -1,6 +1,8 @@
 """What a stack is to be: chosen once at the start, read by everything else."""
 
 import os
+import re
+import socket
 import sys
 import uuid
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ from .processes import MARKER
 from .state import REPO, Folder
 
 LOOPBACK = "127.0.0.1"
-_LONGEST_SOCKET_PATH = 103  # on macOS; Linux takes four more
+_PLAIN_PATH = re.compile(r"[\w./-]+", re.ASCII)
 # What a password's hash needs, 19 MiB, goes back to the system after it. Read at the start of a
 # process, so it has to be there before the services are forked.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
@@ -119,12 +121,22 @@ class Plan:
         query = urlencode({"host": folder, "port": self.ports["postgres"]})
         return f"postgresql+psycopg://postgres:postgres@/appdb?{query}"
 
-    @property
+    @cached_property
     def postgres_socket_folder(self) -> Path | None:
-        """None where the socket's path would be longer than the system takes."""
-        folder = self.data.resolve() / "postgres"
-        path = folder / f".s.PGSQL.{self.ports['postgres']}"
-        return folder if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH else None
+        """None where no socket can be: the path is too long or has characters that mean something
+        in a DSN, or the file system knows no sockets. Asked once the data folder is there."""
+        data = self.data.resolve()
+        if not _PLAIN_PATH.fullmatch(str(data)):
+            return None
+        probe = data / f"postgres--.s.PGSQL.{self.ports['postgres']}"  # longer than the socket's
+        probe.unlink(missing_ok=True)
+        try:
+            with socket.socket(socket.AF_UNIX) as one:
+                one.bind(str(probe))
+        except OSError:
+            return None
+        probe.unlink()
+        return data / "postgres"
 
     @property
     def redis_url(self) -> str:

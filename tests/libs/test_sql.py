@@ -88,3 +88,15 @@ async def _pass_over(database: Database, statement: str, then: str = "") -> None
             await run(transaction, statement)
         if then:
             await run(transaction, then)
+
+
+async def test_a_plan_made_for_an_empty_table_goes_by_its_index(database: Database) -> None:
+    """It is kept until the table is analysed, a minute of orders later."""
+    async with database.transaction() as transaction:
+        texts = ", ".join(f"text_{number} text" for number in range(12))
+        make = f"CREATE TABLE pg_temp.things (id bigint PRIMARY KEY, size int, {texts})"
+        await run(transaction, make)
+        write = """EXPLAIN UPDATE pg_temp.things t SET size = v.size
+                   FROM unnest('{1}'::bigint[], '{2}'::int[]) AS v (id, size) WHERE t.id = v.id"""
+        plan = await (await run(transaction, write)).fetchall()
+    assert "Index Scan using things_pkey" in str(plan), plan

@@ -66,6 +66,9 @@ async def test_no_order_expires_while_payment_is_away(
     assert (await market.pay(buyer, order)).status_code == 201
 
 
+_ENTER = "INSERT INTO payment.ledger_orders (order_id) VALUES (%s)"
+
+
 @pytest.mark.parametrize("number", [1, 4])
 async def test_some_that_payment_gives_no_answer_for_keep_no_other_waiting(
     market: Market, stack: Json, product: Json, number: int
@@ -74,11 +77,10 @@ async def test_some_that_payment_gives_no_answer_for_keep_no_other_waiting(
     buyer = await market.new_customer()
     orders = [await market.place_order(buyer, product) for _ in range(number + 1)]
     stuck, other = orders[:-1], orders[-1]
-    enter = "INSERT INTO payment.ledger_orders (order_id) VALUES (%s)"
     plain = stack["postgres_dsn"].replace("+psycopg", "")
     async with await psycopg.AsyncConnection.connect(plain) as holder:
         for order in stuck:
-            await holder.execute(enter, (order["order_id"],))
+            await holder.execute(_ENTER, (order["order_id"],))
         async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="1.5", **SOON):
             await market.wait_for_order(other, "CANCELLED")
             for order in stuck:
@@ -99,15 +101,14 @@ async def test_one_that_failed_once_has_its_turn_although_others_always_fail(
     """As many as end a sweep are stuck, and the one behind them is for its first try."""
     buyer = await market.new_customer()
     *stuck, other = [await market.place_order(buyer, product) for _ in range(4)]
-    enter = "INSERT INTO payment.ledger_orders (order_id) VALUES (%s)"
     plain = stack["postgres_dsn"].replace("+psycopg", "")
     async with (
         await psycopg.AsyncConnection.connect(plain) as holder,
         await psycopg.AsyncConnection.connect(plain) as for_once,
     ):
         for order in stuck:
-            await holder.execute(enter, (order["order_id"],))
-        await for_once.execute(enter, (other["order_id"],))
+            await holder.execute(_ENTER, (order["order_id"],))
+        await for_once.execute(_ENTER, (other["order_id"],))
         async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="1.5", **SOON):
             pid = for_once.info.backend_pid
             await eventually(lambda: query(_HELD_UP, pid, None), what="its first try")
@@ -139,8 +140,14 @@ async def test_one_whose_row_is_locked_keeps_no_other_waiting(
 async def test_paid_orders_whose_event_is_late_do_not_hold_up_the_others(
     market: Market, stack: Json, query: Query, product: Json
 ) -> None:
-    """More of them than one batch of the sweep takes."""
+    """More of them than one batch of the sweep takes, among them some that always fail."""
     buyer = await market.new_customer()
+    stuck = [await market.place_order(buyer, product) for _ in range(3)]
+    await query(
+        """UPDATE "order".orders SET created_at = now() - interval '30 minutes'
+           WHERE id = ANY(%s)""",
+        [order["order_id"] for order in stuck],
+    )
     me = (await buyer.get("/auth/me")).json()
     paid = await query(
         """INSERT INTO "order".orders (user_id, email, status, total_cents, currency,
@@ -162,8 +169,12 @@ async def test_paid_orders_whose_event_is_late_do_not_hold_up_the_others(
     )
     try:
         unpaid = await market.place_order(buyer, product)
-        async with ServiceProcess("order", stack["env"], **SOON):
-            await market.wait_for_order(unpaid, "CANCELLED")
+        plain = stack["postgres_dsn"].replace("+psycopg", "")
+        async with await psycopg.AsyncConnection.connect(plain) as holder:
+            for order in stuck:
+                await holder.execute(_ENTER, (order["order_id"],))
+            async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="1.5", **SOON):
+                await market.wait_for_order(unpaid, "CANCELLED")
         left = await query(
             'SELECT count(*) FROM "order".orders WHERE id = ANY(%s) AND status = %s', ids, "CREATED"
         )

@@ -40,7 +40,8 @@ class Sweeper:
             orphans = await reservations.list_orphans(session, ttl=self._ttl, limit=_BATCH)
         settled = 0
         self._tolerance.begin()
-        for reservation_id in self._tolerance.in_turn(orphans, lambda orphan: orphan):
+        first, failed = self._tolerance.part(orphans, lambda orphan: orphan)
+        for reservation_id in (*first, *failed):
             with self._tolerance.one(reservation_id):
                 await self._settle(reservation_id)
                 settled += 1

@@ -80,16 +80,24 @@ class Expiry:
     async def _sweep(self, loop: Loop) -> None:
         """Past the orders that are paid, too: their events may be late for long."""
         last: Order | None = None
-        paid = 0
+        paid, failed = 0, list[Order]()
         self._tolerance.begin()
-        while batch := await self._list_unpaid(after=last):
-            for order in self._tolerance.in_turn(batch, lambda order: order.id):
+
+        async def expire(orders: list[Order]) -> None:
+            nonlocal paid
+            for order in orders:
                 with self._tolerance.one(order.id):
                     paid += not await self._expire(order)
                 loop.progressed(paid_unheard=paid)
                 loop.checkpoint()
+
+        while batch := await self._list_unpaid(after=last):
+            first, again = self._tolerance.part(batch, lambda order: order.id)
+            failed += again
+            await expire(first)
             last = batch[-1]
         loop.progressed(paid_unheard=paid)
+        await expire(failed)
         self._tolerance.end()
 
     async def _list_unpaid(self, *, after: Order | None) -> list[Order]:

@@ -30,7 +30,7 @@ _LOCK = f"""
 SELECT {_COLUMNS},
        (SELECT json_agg(json_build_object({_ITEM}) ORDER BY product_id)
         FROM "order".order_items WHERE order_id = orders.id) AS items
-FROM "order".orders WHERE id = ANY(%s) ORDER BY id FOR UPDATE"""  # noqa: S608
+FROM "order".orders WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE"""  # noqa: S608
 _SUMMARY = """
 SELECT id, user_id, email, status, total_cents, currency FROM "order".orders WHERE id = %s"""
 # Another tab's order may be in the way by its token or by the reservation it shares, and Catalog

@@ -55,7 +55,7 @@ _LOCK = """
 SELECT id, request_key, status, order_id,
        (SELECT json_agg(json_build_object('product_id', product_id, 'qty', qty))
         FROM catalog.reservation_items WHERE reservation_id = reservations.id) AS items
-FROM catalog.reservations WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"""
+FROM catalog.reservations WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"""
 _CLOSE = """
 INSERT INTO catalog.reservations (id, status) VALUES (%s, 'RELEASED') ON CONFLICT DO NOTHING"""
 _IN_THE_WAY = """
