@@ -97,6 +97,6 @@ async def test_a_plan_made_for_an_empty_table_goes_by_its_index(database: Databa
         make = f"CREATE TABLE pg_temp.things (id bigint PRIMARY KEY, size int, {texts})"
         await run(transaction, make)
         write = """EXPLAIN UPDATE pg_temp.things t SET size = v.size
-                   FROM unnest('{1}'::bigint[], '{2}'::int[]) AS v (id, size) WHERE t.id = v.id"""
-        plan = await (await run(transaction, write)).fetchall()
+                   FROM unnest(%s::bigint[], %s::int[]) AS v (id, size) WHERE t.id = v.id"""
+        plan = await (await run(transaction, write, ([*range(10)],) * 2)).fetchall()
     assert "Index Scan using things_pkey" in str(plan), plan
