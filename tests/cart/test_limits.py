@@ -105,5 +105,5 @@ async def test_a_cart_that_nobody_changes_is_forgotten(
         async def forgotten() -> bool:
             return await internal.get() == {"checkout_token": None, "items": []}
 
-        await eventually(forgotten)
+        await eventually(forgotten, within=5)
     assert (await buyer.get(CART)).json() == {"items": [], "total_cents": 0, "currency": None}

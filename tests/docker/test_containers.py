@@ -67,7 +67,7 @@ async def test_services_that_are_stopped_drain_and_exit_well(compose: Compose) -
 
 
 SERVES_AGAIN = {"kafka": 90.0, "zookeeper": 90.0, "postgres": 30.0}
-"""Seconds, a service has 45: for a slow machine, on which Kafka alone takes 60 to start."""
+"""Seconds, a service has 20: for a slow machine, on which Kafka alone takes 60 to start."""
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_an_order_goes_through_soon_whichever_process_is_killed(
             return False
         return bool(seen.json()["status"] == "PAID" and stock.json()["in_stock"] == 4)
 
-    await eventually(goes_through, within=SERVES_AGAIN.get(name, 45), what="a paid order")
+    await eventually(goes_through, within=SERVES_AGAIN.get(name, 20), what="a paid order")
     await eventually(lambda: compose.is_healthy(name), within=90, what=f"{name} healthy")
 
 

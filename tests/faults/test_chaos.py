@@ -29,7 +29,7 @@ async def test_whatever_is_broken_nothing_that_was_answered_is_lost(tmp_path: Pa
     result = json.loads(said)
     assert result["held"]
     assert result["lost"] == []
-    assert sum(fault["count"] for fault in result["faults"]) >= SECONDS // EVERY // 2
+    assert sum(fault["count"] for fault in result["faults"]) >= SECONDS // EVERY - 1
     assert sum(result["flows"]["finished"].values()) > SECONDS // 3  # on a busy machine
 
 

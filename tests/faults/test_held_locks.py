@@ -12,7 +12,7 @@ from tests.support.people import Customer
 from tests.support.processes import ServiceProcess
 
 Json = dict[str, Any]
-IMPATIENT = {"DATABASE_STATEMENT_TIMEOUT": "1.5", "DATABASE_POOL_SIZE": "3"}
+IMPATIENT = {"DATABASE_STATEMENT_TIMEOUT": "0.4", "DATABASE_POOL_SIZE": "3"}
 
 
 @asynccontextmanager
@@ -48,4 +48,4 @@ async def _pay(copy: ServiceProcess, buyer: Customer, order: Json) -> httpx.Resp
         "amount_cents": order["total_cents"],
         "currency": order["currency"],
     }
-    return await buyer.post(f"{copy.url}/v1/payments/mock-succeed", json=body, timeout=10)
+    return await buyer.post(f"{copy.url}/v1/payments/mock-succeed", json=body, timeout=3)

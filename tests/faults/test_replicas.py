@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 from .pair import Pair
 
-TAKEOVER = 30.0
+TAKEOVER = 10.0
 RELAYS = ("catalog", "order", "payment", "shipping", "notifications")
 
 

@@ -106,7 +106,9 @@ class Faults:
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             " AND wait_event = 'transactionid' AND replace(query, '\"', '') LIKE %s"
         )
-        await eventually(lambda: self.query(waiting, f"%{table}%"), what=f"a lock in {table}")
+        await eventually(
+            lambda: self.query(waiting, f"%{table}%"), within=15, what=f"a lock in {table}"
+        )
 
     async def messages_of(self, order: Json, event_type: str) -> int:
         """How many of this type the order has in its topic."""

@@ -74,5 +74,5 @@ async def test_a_relay_whose_session_ended_listens_again_and_does_not_wait_for_i
     key = uuid4().hex.encode()
     await alone.commit_an_event(key)
     published = "SELECT 1 FROM payment.outbox WHERE key = %s AND published_at IS NOT NULL"
-    await eventually(lambda: alone.query(published, key), within=POLL / 3, what="its next event")
+    await eventually(lambda: alone.query(published, key), within=POLL / 6, what="its next event")
     assert await alone.has(key)

@@ -21,7 +21,7 @@ from .own_broker import OwnBroker, health_of
 from .samples import cancelled
 
 Json = dict[str, Any]
-RECOVERY = 20
+RECOVERY = 5
 
 
 @pytest.fixture

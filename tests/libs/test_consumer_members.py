@@ -77,7 +77,7 @@ async def _shares(clients: Sequence[AIOKafkaConsumer]) -> list[set[TopicPartitio
         done = all(shares) and sum(map(len, shares)) == len(set().union(*shares)) == 8
         return shares if done else None
 
-    return await eventually(complete, within=60, what="a group whose members all have a share")
+    return await eventually(complete, within=30, what="a group whose members all have a share")
 
 
 @asynccontextmanager

@@ -117,8 +117,8 @@ async def _forget_and_go_on(stack: Json) -> None:
         os.kill(stack["servers"]["kafka"]["pid"], signal.SIGKILL)
         during = await market.place_order(buyer, product)
         await market.pay(buyer, during)
-        await market.wait_for_order(during, "PAID")
-        await market.wait_for_stock(product, 8, 0)
+        await market.wait_for_order(during, "PAID", within=20)
+        await market.wait_for_stock(product, 8, 0, within=20)
         await _topics_are_whole(stack, query)
         assert not await find_breaches(stack, wait=20)  # what came again has been taken
         assert await market.stock(product) == (8, 0)
@@ -141,7 +141,7 @@ async def _topics_are_whole(stack: Json, query: Query) -> None:
                 return False
         return bool(rows) and all(bytes(value) in there for value in rows)
 
-    await eventually(whole, what="topics with all events")
+    await eventually(whole, within=20, what="topics with all events")
 
 
 async def test_a_message_larger_than_the_broker_takes_stands_in_nobodys_way(

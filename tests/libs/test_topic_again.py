@@ -47,7 +47,7 @@ async def test_the_event_that_shows_a_loss_comes_behind_the_lost_ones(alone: Alo
         offsets = [offset for offset, published_at in found if published_at]
         return len(offsets) == 2 and offsets == sorted(offsets)
 
-    await eventually(in_order, what="both events, in their order")
+    await eventually(in_order, within=20, what="both events, in their order")
 
 
 async def _publish(alone: Alone, number: int) -> list[UUID]:

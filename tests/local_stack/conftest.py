@@ -59,7 +59,7 @@ def members(marker: str, variable: str = MARKER) -> list[psutil.Process]:
 T = TypeVar("T")
 
 
-def wait_until(check: Callable[[], T | None], limit: float = 30) -> T:
+def wait_until(check: Callable[[], T | None], limit: float = 8.0) -> T:
     deadline = time.monotonic() + limit
     while not (value := check()):
         assert time.monotonic() < deadline, "waited too long"

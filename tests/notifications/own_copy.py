@@ -23,7 +23,7 @@ from .samples import make_event, new_address
 Stack = dict[str, Any]
 
 WAITS = {
-    "SMTP_TIMEOUT": "3",
+    "SMTP_TIMEOUT": "1",
     "MAIL_LEASE": "60",
     "MAIL_RETRY_FIRST": "0.2",
     "MAIL_RETRY_MOST": "1",

@@ -108,7 +108,7 @@ async def test_mails_wait_for_a_server_that_is_away_and_lose_no_attempts(own: Ow
     states = [(await own.state(recipient))[:2] for recipient in recipients]
     assert set(states) == {("QUEUED", 0)}
     await own.server.up()
-    await own.wait_for("SENT", recipients, within=15)
+    await own.wait_for("SENT", recipients, within=5)
     assert (await own.health())["checks"]["smtp"] == "ok"
 
 
@@ -147,7 +147,7 @@ async def test_two_copies_send_each_mail_once(own: OwnCopy) -> None:
     recipients = new_addresses(200)
     async with own.another():
         await asyncio.gather(*(own.post(*recipients[n::4]) for n in range(4)))
-        await own.wait_for("SENT", recipients)
+        await own.wait_for("SENT", recipients, within=20)
     assert {len(own.server.to(recipient)) for recipient in recipients} == {1}
 
 
@@ -159,7 +159,7 @@ async def test_a_mail_server_away_at_the_start_is_waited_for(stack: Stack, query
             own.url = copy.url
             assert (await own.health())["checks"]["smtp"].startswith("unreachable")
             async with server:
-                await own.wait_for("SENT", [recipient], within=15)
+                await own.wait_for("SENT", [recipient], within=5)
 
 
 async def test_a_copy_that_stops_in_the_middle_leaves_no_mail_twice_or_behind(
@@ -177,7 +177,7 @@ async def test_a_copy_that_stops_in_the_middle_leaves_no_mail_twice_or_behind(
             server.go_on.set()
         assert len(server.received) < len(recipients)
         async with own.another():
-            await own.wait_for("SENT", recipients)  # the lease lasts longer
+            await own.wait_for("SENT", recipients, within=20)  # the lease lasts longer
         assert [to for to, _ in server.received] == recipients
 
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -9,6 +11,7 @@ import pytest
 
 from tests.support.database import Query
 from tests.support.market import Market
+from tests.support.people import Customer
 from tests.support.processes import ServiceProcess
 from tests.support.waiting import eventually
 
@@ -66,28 +69,69 @@ async def test_no_order_expires_while_payment_is_away(
     assert (await market.pay(buyer, order)).status_code == 201
 
 
-_ENTER = "INSERT INTO payment.ledger_orders (order_id) VALUES (%s)"
+@asynccontextmanager
+async def _unanswered(
+    stack: Json, orders: Iterable[Json]
+) -> AsyncIterator[psycopg.AsyncConnection]:
+    """Payment gives no answer for these: somebody else holds their rows in the ledger."""
+    plain = stack["postgres_dsn"].replace("+psycopg", "")
+    async with await psycopg.AsyncConnection.connect(plain) as holder:
+        for order in orders:
+            enter = "INSERT INTO payment.ledger_orders (order_id) VALUES (%s)"
+            await holder.execute(enter, (order["order_id"],))
+        yield holder
+
+
+@asynccontextmanager
+async def _paid_unheard(query: Query, buyer: Customer, number: int) -> AsyncIterator[list[int]]:
+    """Orders of 20 minutes ago that are paid, and the event of it is late."""
+    paid = await query(
+        """INSERT INTO "order".orders (user_id, email, status, total_cents, currency,
+             checkout_token, reservation_id, address_line1, address_line2, city, country,
+             postcode, created_at)
+           SELECT %s, %s, 'CREATED', 1, 'USD', gen_random_uuid()::text, gen_random_uuid(), 'a', '',
+             'b', 'IE', 'c', now() - interval '20 minutes' FROM generate_series(1, %s)
+           RETURNING id""",
+        buyer.id,
+        buyer.email,
+        number,
+    )
+    ids = [row[0] for row in paid]
+    await query(
+        """INSERT INTO payment.payments (order_id, user_id, email, status, amount_cents, currency)
+           SELECT unnest(%s::bigint[]), %s, %s, 'SUCCEEDED', 1, 'USD'""",
+        ids,
+        buyer.id,
+        buyer.email,
+    )
+    try:
+        yield ids
+    finally:
+        await query('DELETE FROM "order".orders WHERE id = ANY(%s)', ids)
+        await query("DELETE FROM payment.payments WHERE order_id = ANY(%s)", ids)
+
+
+async def _make_older(query: Query, orders: Iterable[Json]) -> None:
+    aged = "UPDATE \"order\".orders SET created_at = now() - interval '25 min' WHERE id = ANY(%s)"
+    await query(aged, [order["order_id"] for order in orders])
 
 
 @pytest.mark.parametrize("number", [1, 4])
 async def test_some_that_payment_gives_no_answer_for_keep_no_other_waiting(
     market: Market, stack: Json, product: Json, number: int
 ) -> None:
-    """Their rows in the ledger are locked by somebody else."""
     buyer = await market.new_customer()
-    orders = [await market.place_order(buyer, product) for _ in range(number + 1)]
-    stuck, other = orders[:-1], orders[-1]
-    plain = stack["postgres_dsn"].replace("+psycopg", "")
-    async with await psycopg.AsyncConnection.connect(plain) as holder:
+    *stuck, other = [await market.place_order(buyer, product) for _ in range(number + 1)]
+    async with (
+        _unanswered(stack, stuck) as holder,
+        ServiceProcess("order", stack["env"], HTTP_TIMEOUT="0.5", **SOON),
+    ):
+        await market.wait_for_order(other, "CANCELLED")
         for order in stuck:
-            await holder.execute(_ENTER, (order["order_id"],))
-        async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="1.5", **SOON):
-            await market.wait_for_order(other, "CANCELLED")
-            for order in stuck:
-                assert (await market.wait_for_order(order, "CREATED"))["status"] == "CREATED"
-            await holder.rollback()
-            for order in stuck:
-                await market.wait_for_order(order, "CANCELLED")
+            assert (await market.wait_for_order(order, "CREATED"))["status"] == "CREATED"
+        await holder.rollback()
+        for order in stuck:
+            await market.wait_for_order(order, "CANCELLED")
 
 
 _HELD_UP = """
@@ -95,29 +139,28 @@ SELECT 1 FROM pg_stat_activity
 WHERE %s = ANY(pg_blocking_pids(pid)) AND query_start > coalesce(%s, '-infinity'::timestamptz)"""
 
 
+@pytest.mark.parametrize("between", [0, 55], ids=["in one batch", "in another batch"])
 async def test_one_that_failed_once_has_its_turn_although_others_always_fail(
-    market: Market, stack: Json, query: Query, product: Json
+    market: Market, stack: Json, query: Query, product: Json, between: int
 ) -> None:
     """As many as end a sweep are stuck, and the one behind them is for its first try."""
     buyer = await market.new_customer()
     *stuck, other = [await market.place_order(buyer, product) for _ in range(4)]
-    plain = stack["postgres_dsn"].replace("+psycopg", "")
+    await _make_older(query, stuck)
     async with (
-        await psycopg.AsyncConnection.connect(plain) as holder,
-        await psycopg.AsyncConnection.connect(plain) as for_once,
+        _paid_unheard(query, buyer, between),
+        _unanswered(stack, stuck) as holder,
+        _unanswered(stack, [other]) as for_once,
+        ServiceProcess("order", stack["env"], HTTP_TIMEOUT="1.5", **SOON),
     ):
-        for order in stuck:
-            await holder.execute(_ENTER, (order["order_id"],))
-        await for_once.execute(_ENTER, (other["order_id"],))
-        async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="1.5", **SOON):
-            pid = for_once.info.backend_pid
-            await eventually(lambda: query(_HELD_UP, pid, None), what="its first try")
-            [[begin]] = await query("SELECT now()")
-            pid = holder.info.backend_pid
-            await eventually(lambda: query(_HELD_UP, pid, begin), what="the end of its first try")
-            await for_once.rollback()
-            await market.wait_for_order(other, "CANCELLED")
-            await holder.rollback()
+        pid = for_once.info.backend_pid
+        await eventually(lambda: query(_HELD_UP, pid, None), within=20, what="its first try")
+        [[begin]] = await query("SELECT now()")
+        pid = holder.info.backend_pid
+        await eventually(lambda: query(_HELD_UP, pid, begin), what="the end of its first try")
+        await for_once.rollback()
+        await market.wait_for_order(other, "CANCELLED", within=20)
+        await holder.rollback()
 
 
 async def test_one_whose_row_is_locked_keeps_no_other_waiting(
@@ -143,45 +186,15 @@ async def test_paid_orders_whose_event_is_late_do_not_hold_up_the_others(
     """More of them than one batch of the sweep takes, among them some that always fail."""
     buyer = await market.new_customer()
     stuck = [await market.place_order(buyer, product) for _ in range(3)]
-    await query(
-        """UPDATE "order".orders SET created_at = now() - interval '30 minutes'
-           WHERE id = ANY(%s)""",
-        [order["order_id"] for order in stuck],
-    )
-    me = (await buyer.get("/auth/me")).json()
-    paid = await query(
-        """INSERT INTO "order".orders (user_id, email, status, total_cents, currency,
-             checkout_token, reservation_id, address_line1, address_line2, city, country,
-             postcode, created_at)
-           SELECT %s, %s, 'CREATED', 1, 'USD', gen_random_uuid()::text, gen_random_uuid(), 'a', '',
-             'b', 'IE', 'c', now() - interval '20 minutes' FROM generate_series(1, 55)
-           RETURNING id""",
-        me["id"],
-        me["email"],
-    )
-    ids = [row[0] for row in paid]
-    await query(
-        """INSERT INTO payment.payments (order_id, user_id, email, status, amount_cents, currency)
-           SELECT unnest(%s::bigint[]), %s, %s, 'SUCCEEDED', 1, 'USD'""",
-        ids,
-        me["id"],
-        me["email"],
-    )
-    try:
+    await _make_older(query, stuck)
+    async with _paid_unheard(query, buyer, 55) as ids, _unanswered(stack, stuck):
         unpaid = await market.place_order(buyer, product)
-        plain = stack["postgres_dsn"].replace("+psycopg", "")
-        async with await psycopg.AsyncConnection.connect(plain) as holder:
-            for order in stuck:
-                await holder.execute(_ENTER, (order["order_id"],))
-            async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="1.5", **SOON):
-                await market.wait_for_order(unpaid, "CANCELLED")
+        async with ServiceProcess("order", stack["env"], HTTP_TIMEOUT="0.5", **SOON):
+            await market.wait_for_order(unpaid, "CANCELLED")
         left = await query(
             'SELECT count(*) FROM "order".orders WHERE id = ANY(%s) AND status = %s', ids, "CREATED"
         )
         assert left[0][0] == 55
-    finally:
-        await query('DELETE FROM "order".orders WHERE id = ANY(%s)', ids)
-        await query("DELETE FROM payment.payments WHERE order_id = ANY(%s)", ids)
 
 
 async def test_a_closed_order_takes_no_payment_and_a_paid_one_is_not_closed(

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 ResultT = TypeVar("ResultT")
 
-PATIENCE: float = 30
-"""Seconds, for a machine that is slow or has much else to do."""
+PATIENCE: float = 10
+"""Seconds, where a test does not say otherwise."""
 
 
 async def eventually(

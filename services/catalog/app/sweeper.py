@@ -40,8 +40,7 @@ class Sweeper:
             orphans = await reservations.list_orphans(session, ttl=self._ttl, limit=_BATCH)
         settled = 0
         self._tolerance.begin()
-        first, failed = self._tolerance.part(orphans, lambda orphan: orphan)
-        for reservation_id in (*first, *failed):
+        for reservation_id in self._tolerance.in_turn(orphans, lambda orphan: orphan):
             with self._tolerance.one(reservation_id):
                 await self._settle(reservation_id)
                 settled += 1

@@ -3,6 +3,8 @@
 Whether an order was paid in time is Payment's to say: its event may still be on its way.
 """
 
+from collections.abc import AsyncIterator
+
 from libs.db import Database
 from libs.http import DependencyUnavailable
 from libs.idempotency import RequestKey, answer_once, claim_key, keep_answer
@@ -79,26 +81,29 @@ class Expiry:
 
     async def _sweep(self, loop: Loop) -> None:
         """Past the orders that are paid, too: their events may be late for long."""
-        last: Order | None = None
-        paid, failed = 0, list[Order]()
+        paid = 0
         self._tolerance.begin()
-
-        async def expire(orders: list[Order]) -> None:
-            nonlocal paid
-            for order in orders:
-                with self._tolerance.one(order.id):
-                    paid += not await self._expire(order)
-                loop.progressed(paid_unheard=paid)
-                loop.checkpoint()
-
-        while batch := await self._list_unpaid(after=last):
-            first, again = self._tolerance.part(batch, lambda order: order.id)
-            failed += again
-            await expire(first)
-            last = batch[-1]
+        async for order in self._in_turn():
+            with self._tolerance.one(order.id):
+                paid += not await self._expire(order)
+            loop.progressed(paid_unheard=paid)
+            loop.checkpoint()
         loop.progressed(paid_unheard=paid)
-        await expire(failed)
         self._tolerance.end()
+
+    async def _in_turn(self) -> AsyncIterator[Order]:
+        """All that have waited for too long, batch by batch; those that failed before come last."""
+        last: Order | None = None
+        failed: list[Order] = []
+        while batch := await self._list_unpaid(after=last):
+            for order in batch:
+                if self._tolerance.has_failed(order.id):
+                    failed.append(order)
+                else:
+                    yield order
+            last = batch[-1]
+        for order in self._tolerance.in_turn(failed, lambda order: order.id):
+            yield order
 
     async def _list_unpaid(self, *, after: Order | None) -> list[Order]:
         async with self._database.session() as session:
