@@ -89,7 +89,8 @@ class EventConsumer:
         self._topics = sorted({data.topic for data in handlers})
 
     async def run(self, loop: Loop) -> None:
-        await ensure_topics(self._settings, self._topics)
+        with loop.waiting():
+            await ensure_topics(self._settings, self._topics)
         consumer = self._make_consumer()
         offsets = Offsets(consumer)
         membership = Membership(self._settings.kafka_session_timeout_ms / 1000, offsets)

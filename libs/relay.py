@@ -50,14 +50,16 @@ class OutboxRelay:
     async def _lead(self, connection: Connection, loop: Loop) -> None:
         listen = sql.SQL("LISTEN {}").format(sql.Identifier(self._channel))
         await connection.execute(listen)
-        partitions = await ensure_topics(self._settings, self._topics)
+        with loop.waiting():
+            partitions = await ensure_topics(self._settings, self._topics)
         producer = make_producer(self._settings, self._service)
         rows = OutboxRows(connection, self._service)
         watch = TopicWatch(self._settings, rows)
         try:
-            async with asyncio.timeout(_START_LIMIT):
-                await producer.start()
-                await watch.start()
+            with loop.waiting():
+                async with asyncio.timeout(_START_LIMIT):
+                    await producer.start()
+                    await watch.start()
             publisher = Publisher(rows, producer, watch, self._service)
             await publisher.start(partitions)
             while True:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 
 from scripts.checks.cli import PORTS
@@ -19,6 +20,9 @@ from .support.forks import stop_parent
 from .support.kafka import EventLog, Publisher
 from .support.market import Market
 from .support.people import Customer, make_admin, make_customer
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 Stack = dict[str, Any]
 BEHIND_THE_GATEWAY = {"api", "internal_key", "query", "publish", "events", "postgres_dsn"}

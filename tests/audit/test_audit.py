@@ -247,7 +247,7 @@ async def test_it_finds_a_reservation_that_nobody_ordered(stand: Stand) -> None:
     with stand.frozen("catalog"):
         await stand.query(
             "INSERT INTO catalog.reservations (id, status, created_at)"
-            " VALUES (%s, 'HELD', now() - interval '10 minutes')",
+            " VALUES (%s, 'HELD', now() - interval '100 minutes')",
             orphan,
         )
         found = await stand.audit()

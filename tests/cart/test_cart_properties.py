@@ -24,7 +24,7 @@ def test_a_cart_is_what_was_done_to_it(
     runner = request.getfixturevalue("_session_scoped_runner")
     products = runner.run(_make_three(market))
 
-    @hypothesis.settings(max_examples=12, deadline=None, database=None)
+    @hypothesis.settings(max_examples=12, database=None)
     @hypothesis.given(STEPS)
     def check(steps: list[tuple[str, int, int]]) -> None:
         runner.run(_play(market, stack, products, steps))

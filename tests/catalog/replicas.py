@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.support.database import Query, make_query
-from tests.support.processes import ServiceProcess, TcpProxy
+from tests.support.processes import APART, ServiceProcess, TcpProxy
 
 from .order_stub import OrderStub
 from .shop import Shop, open_shop
@@ -16,7 +16,6 @@ from .shop import Shop, open_shop
 Stack = dict[str, Any]
 
 TTL_SECONDS = 0.6
-_NOBODY = "127.0.0.1:9"
 
 
 @dataclass
@@ -32,7 +31,7 @@ async def run_replicas(stack: Stack, dsn: str) -> AsyncIterator[OwnCatalog]:
     order, store = OrderStub(), TcpProxy(stack["s3_endpoint"].removeprefix("http://"))
     env = stack["env"] | {
         "POSTGRES_DSN": dsn,
-        "KAFKA_BOOTSTRAP": _NOBODY,
+        **APART,
         "ORDER_BASE": f"http://127.0.0.1:{order.port}",
         "RESERVATION_TTL": str(TTL_SECONDS),
         "S3_ENDPOINT": f"http://{store.address}",

@@ -71,9 +71,7 @@ _CALLS = st.lists(
 )
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=_CALLS)
 async def test_the_doors_keep_count_too(shop: Shop, calls: list[tuple[str, int]]) -> None:
     [product_id] = await shop.make_ids(0)

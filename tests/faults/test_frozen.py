@@ -10,6 +10,8 @@ from tests.support.waiting import eventually
 
 from .tools import Faults
 
+OF_SHIPPING = 8
+"""Partitions of the two topics that it takes events from."""
 _LEADERS_SESSION = """
 SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND application_name = %s"""
@@ -32,10 +34,13 @@ async def test_a_copy_frozen_in_the_middle_of_a_batch_and_woken_after_its_sessio
                 await gate.open()
             for _, order in orders:
                 await market.wait_for_shipment(order, "READY_TO_SHIP")
+            woken = faults.url("shipping")
+            await eventually(
+                lambda: _share(market.api, woken, copy.url), within=60, what="a group of both"
+            )
             buyer, order, shipment = await faults.ready_order()
             assert (await market.dispatch(shipment)).status_code == 200
             await market.wait_for_order(order, "SHIPPED")
-            woken = faults.url("shipping")
             await eventually(lambda: _stands_by(market.api, woken), what="a standby")
             await faults.all_is_well()
 
@@ -82,6 +87,14 @@ async def _leads(api: httpx.AsyncClient, url: str) -> bool:
 
 async def _stands_by(api: httpx.AsyncClient, url: str) -> bool:
     return await _role(api, url) == "standby"
+
+
+async def _share(api: httpx.AsyncClient, *urls: str) -> bool:
+    """Whether each has a part of the partitions: one that does not know that it has lost its
+    part counts those of the others too."""
+    answers = [(await api.get(f"{url}/health")).json() for url in urls]
+    parts = [answer["loops"]["consumer"].get("partitions", 0) for answer in answers]
+    return all(parts) and sum(parts) == OF_SHIPPING
 
 
 async def _role(api: httpx.AsyncClient, url: str) -> str | None:

@@ -31,6 +31,7 @@ RELAYS = ("catalog", "order", "payment", "shipping", "notifications")
 async def test_when_one_copy_of_each_is_killed_the_other_takes_over(pair: Pair) -> None:
     """First the ones that lead; the stack starts those again, as standbys, which then follow."""
     shop, traffic = await pair.open_shop(customers=1), Traffic()
+    await eventually(lambda: _all_healthy(pair), within=60, what="two of each")
     for service in pair.info["services"].values():
         os.kill(service["pid"], signal.SIGKILL)
     await _an_order_goes_through(shop, traffic.memory)
@@ -80,15 +81,19 @@ async def _restart(pair: Pair, name: str) -> None:
 
 
 async def _is_healthy(pair: Pair, url: str) -> bool:
+    """And takes part in its consumer group."""
     try:
         health = await pair.health(url)
     except (httpx.TransportError, ValueError):
         return False
-    return all(said == "ok" for said in health["checks"].values())
+    consumer = health.get("loops", {}).get("consumer")
+    takes_part = consumer is None or bool(consumer.get("partitions"))
+    return takes_part and all(said == "ok" for said in health["checks"].values())
 
 
 async def _all_healthy(pair: Pair) -> bool:
-    urls = [service["url"] for service in pair.info["services"].values()]
+    firsts = [service["url"] for service in pair.info["services"].values()]
+    urls = [*firsts, *(copy.url for copy in pair.copies.values())]
     return all([await _is_healthy(pair, url) for url in urls])
 
 

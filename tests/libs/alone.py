@@ -50,7 +50,7 @@ class Alone:
     async def has(self, key: bytes) -> bool:
         """Whether a message with this key is in a topic."""
         async with EventLog(self.broker.address) as log:
-            return any(record.key == key for record in await log.read())
+            return any(record.key == key for record in await log.read(within=30))
 
 
 @asynccontextmanager

@@ -11,11 +11,10 @@ from tests.support.databases import alembic, create_database, migrated_database
 from tests.support.kafka import EventLog
 from tests.support.market import Market
 from tests.support.people import Customer
-from tests.support.processes import ServiceProcess, TcpProxy
+from tests.support.processes import APART, ServiceProcess, TcpProxy, free_port
 from tests.support.waiting import eventually
 
 Json = dict[str, Any]
-NOBODY = "127.0.0.1:9"
 
 
 async def _healthy(api: httpx.AsyncClient, url: str) -> None:
@@ -40,7 +39,7 @@ async def test_without_the_database_a_service_says_so_and_recovers(
     address = dsn.partition("@")[2].partition("/")[0]
     proxy = TcpProxy(address)
     own = dsn.replace(address, proxy.address)
-    async with ServiceProcess(service, stack["env"], POSTGRES_DSN=own) as copy:
+    async with ServiceProcess(service, stack["env"], POSTGRES_DSN=own, **APART) as copy:
         for _ in ("at the start", "later"):
             answer = await customer.get(f"{copy.url}{path}")
             assert answer.status_code == 503, answer.text
@@ -60,7 +59,7 @@ async def test_before_the_migration_a_service_lives_and_says_what_to_do(
     customer: Customer, stack: Json, query: Query
 ) -> None:
     dsn = await create_database(stack, query)
-    env = {**stack["env"], "POSTGRES_DSN": dsn, "KAFKA_BOOTSTRAP": NOBODY}
+    env = {**stack["env"], "POSTGRES_DSN": dsn, **APART}
     async with ServiceProcess("payment", env) as copy:
         health = await customer.api.get(f"{copy.url}/health")
         assert health.status_code == 503
@@ -97,7 +96,7 @@ async def test_a_relay_without_its_broker_says_so(
     customer: Customer, stack: Json, query: Query
 ) -> None:
     dsn = await migrated_database(stack, query, "payment")
-    env = {**stack["env"], "POSTGRES_DSN": dsn, "KAFKA_BOOTSTRAP": NOBODY}
+    env = {**stack["env"], "POSTGRES_DSN": dsn, **APART}
     async with ServiceProcess("payment", env) as copy:
         health = (await customer.api.get(f"{copy.url}/health")).json()
         assert (health["status"], health["checks"]["broker"] != "ok") == ("ok", True)
@@ -107,6 +106,30 @@ async def test_a_relay_without_its_broker_says_so(
             return bool(checks["loop relay"] != "ok")
 
         await eventually(failing, what="a relay that says it fails")
+
+
+async def test_a_service_whose_broker_gives_no_answer_ends_without_cutting_its_loops_off(
+    stack: Json, query: Query, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(4))
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", port := free_port())
+    env = stack["env"] | {"POSTGRES_DSN": await migrated_database(stack, query, "order")}
+    silent = {"KAFKA_BOOTSTRAP": f"127.0.0.1:{port}", "SHUTDOWN_TIMEOUT": "3"}
+    async with server, ServiceProcess("order", env, **silent):
+        await eventually(lambda: _at_least(2, asked), what="a relay and a consumer that wait")
+    said = capsys.readouterr().err
+    assert "Finished server process" in said
+    assert "cut off" not in said
+
+
+async def _at_least(number: int, things: list[bytes]) -> bool:
+    return len(things) >= number
 
 
 async def test_no_request_fails_on_connections_of_before_the_database_restarted(

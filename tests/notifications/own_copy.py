@@ -14,7 +14,7 @@ from services.notifications.app.service import queue_mail
 from tests.support.database import Query, make_query
 from tests.support.databases import migrated_database, open_database
 from tests.support.plain_http import plain_client
-from tests.support.processes import ServiceProcess
+from tests.support.processes import APART, ServiceProcess
 from tests.support.waiting import PATIENCE, eventually
 
 from .odd_smtp import OddServer
@@ -80,7 +80,7 @@ class OwnCopy:
 async def own_database(stack: Stack, server: OddServer, query: Query) -> AsyncIterator[OwnCopy]:
     """Migrated, with no copy running yet."""
     dsn = await migrated_database(stack, query, "notifications")
-    places = {"POSTGRES_DSN": dsn, "SMTP_PORT": str(server.port), "KAFKA_BOOTSTRAP": "127.0.0.1:9"}
+    places = {"POSTGRES_DSN": dsn, "SMTP_PORT": str(server.port), **APART}
     env = stack["env"] | places | WAITS
     try:
         async with open_database(dsn) as database:

@@ -169,7 +169,7 @@ async def test_a_copy_that_stops_in_the_middle_leaves_no_mail_twice_or_behind(
         recipients = new_addresses(120)
         server.on_data[recipients[10]] = lambda _: TAKE_LATER
         await own.post(*recipients)
-        async with own.another(LOG_LEVEL="INFO") as copy:
+        async with own.another(LOG_LEVEL="INFO", SMTP_TIMEOUT="6") as copy:
             await eventually(lambda: _arrived(server, recipients[10]), what="a mail in hand")
             assert copy.process
             copy.process.terminate()

@@ -12,11 +12,11 @@ import pytest
 from tests.support.database import Query
 from tests.support.market import Market
 from tests.support.people import Customer
-from tests.support.processes import ServiceProcess
+from tests.support.processes import APART, NOBODY, ServiceProcess
 from tests.support.waiting import eventually
 
 Json = dict[str, Any]
-SOON = {"ORDER_PAYMENT_TTL": "0.5"}
+SOON = {"ORDER_PAYMENT_TTL": "0.5", **APART}
 
 
 async def test_an_unpaid_order_is_cancelled_in_time(market: Market, stack: Json) -> None:
@@ -56,7 +56,7 @@ async def test_no_order_expires_while_payment_is_away(
     """A failed answer is no answer: Payment alone knows."""
     buyer = await market.new_customer()
     order = await market.place_order(buyer, product)
-    away = {"PAYMENT_BASE": "http://127.0.0.1:9"}
+    away = {"PAYMENT_BASE": f"http://{NOBODY}"}
     async with ServiceProcess("order", stack["env"], **SOON, **away) as copy:
         path = f"{copy.url}/v1/orders/{order['order_id']}"
 

@@ -10,7 +10,7 @@ from libs.events import PaymentSucceeded, ShippingDispatched, ShippingReady
 from tests.support.kafka import EventLog, Publisher
 from tests.support.market import Market
 from tests.support.people import Customer
-from tests.support.processes import ServiceProcess
+from tests.support.processes import APART, NOBODY, ServiceProcess
 from tests.support.waiting import eventually
 
 Json = dict[str, Any]
@@ -247,7 +247,8 @@ async def test_while_a_neighbour_is_away_a_checkout_is_a_clean_503(
     market: Market, stack: Json, buyer: Customer, product: Json
 ) -> None:
     await market.add_to_cart(buyer, product)
-    async with ServiceProcess("order", stack["env"], CATALOG_BASE="http://127.0.0.1:9") as copy:
+    away = {"CATALOG_BASE": f"http://{NOBODY}"}
+    async with ServiceProcess("order", stack["env"], **APART, **away) as copy:
         own = Customer(buyer.id, buyer.email, buyer.token, market.api)
         body = {"address_line1": "1", "city": "D", "country": "IE", "postcode": "1"}
         response = await own.post(f"{copy.url}/v1/orders/checkout", json=body)
@@ -267,7 +268,8 @@ async def test_while_shipping_is_away_a_checkout_works_and_the_draft_comes_later
     market: Market, stack: Json, buyer: Customer, product: Json
 ) -> None:
     await market.add_to_cart(buyer, product)
-    async with ServiceProcess("order", stack["env"], SHIPPING_BASE="http://127.0.0.1:9") as copy:
+    away = {"SHIPPING_BASE": f"http://{NOBODY}"}
+    async with ServiceProcess("order", stack["env"], **APART, **away) as copy:
         body = {"address_line1": "1", "city": "D", "country": "IE", "postcode": "1"}
         response = await buyer.post(f"{copy.url}/v1/orders/checkout", json=body)
         assert response.status_code == 201

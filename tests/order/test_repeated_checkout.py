@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.market import ADDRESS, Market
 from tests.support.people import Customer
-from tests.support.processes import ServiceProcess, free_port
+from tests.support.processes import APART, ServiceProcess, free_port
 
 Json = dict[str, Any]
 
@@ -49,7 +49,7 @@ async def cart_that_keeps_all(market: Market, stack: Json) -> AsyncIterator[str]
 async def order_and_keep_the_cart(market: Market, stack: Json, buyer: Customer) -> Json:
     async with (
         cart_that_keeps_all(market, stack) as cart,
-        ServiceProcess("order", stack["env"], CART_BASE=cart) as copy,
+        ServiceProcess("order", stack["env"], CART_BASE=cart, **APART) as copy,
     ):
         answer = await buyer.post(f"{copy.url}/v1/orders/checkout", json=ADDRESS)
     assert answer.status_code == 201, answer.text

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.market import ADDRESS, Market
 from tests.support.people import Customer
-from tests.support.processes import ServiceProcess, free_port
+from tests.support.processes import APART, ServiceProcess, free_port
 
 Json = dict[str, Any]
 
@@ -80,7 +80,7 @@ async def test_a_checkout_slower_than_the_sweeper_never_sells_released_goods(
     catalog = SlowCatalog(market, stack, too_late=too_late)
     async with (
         catalog.serving(),
-        ServiceProcess("order", stack["env"], CATALOG_BASE=catalog.url) as copy,
+        ServiceProcess("order", stack["env"], CATALOG_BASE=catalog.url, **APART) as copy,
     ):
         answer = await buyer.post(f"{copy.url}/v1/orders/checkout", json=ADDRESS)
     assert answer.status_code == status, answer.text
@@ -101,7 +101,7 @@ def test_a_total_is_the_sum_of_its_lines_to_the_cent(
 ) -> None:
     runner = request.getfixturevalue("_session_scoped_runner")
 
-    @hypothesis.settings(max_examples=8, deadline=None, database=None)
+    @hypothesis.settings(max_examples=8, database=None)
     @hypothesis.given(LINES)
     @hypothesis.example([(10**9, 10**6)] * 3)
     @hypothesis.example([(0, 1)])

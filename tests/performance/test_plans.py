@@ -79,9 +79,15 @@ async def _restart(stand: Stand, api: httpx.AsyncClient) -> None:
     async def healthy() -> bool:
         answers = [await api.get(f"/{name}/health") for name in killed]
         new = all(stand.pid(name) != pid for name, pid in killed.items())
-        return new and all(answer.status_code == 200 for answer in answers)
+        return new and all(_takes_part(answer) for answer in answers)
 
     await eventually(healthy, within=30, what="services up again")
+
+
+def _takes_part(answer: httpx.Response) -> bool:
+    """Up, and with its part of the events if it takes some."""
+    consumer = answer.json().get("loops", {}).get("consumer") if answer.is_success else {}
+    return consumer is None or bool(consumer.get("partitions"))
 
 
 def _of_services(recording: Recording, stand: Stand) -> list[Statement]:

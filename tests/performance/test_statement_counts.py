@@ -23,6 +23,7 @@ from scripts.console import Console
 from scripts.stacks import target_of
 from tests.support.market import Market
 from tests.support.people import make_admin
+from tests.support.waiting import eventually
 
 from .conftest import Stand
 from .statements import Statement, record
@@ -53,9 +54,7 @@ class Recorder:
     async def step(self, name: str) -> AsyncIterator[None]:
         async with record(self._connection, self._read) as recording:
             yield
-            target = target_of(self._stand.info)
-            busy = await asyncio.to_thread(wait_until_quiet, target, Console(), 20)
-            assert not busy
+            await _quiet(self._stand)
         self.sent[name] = [
             one
             for one in recording.sent
@@ -71,6 +70,11 @@ class Recorder:
 
     def _read(self) -> str:
         return self._log.read_text(errors="replace")
+
+
+async def _quiet(stand: Stand) -> None:
+    busy = await asyncio.to_thread(wait_until_quiet, target_of(stand.info), Console(), 20)
+    assert not busy
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +121,11 @@ async def test_a_step_takes_no_more_statements_than_it_did(
     assert sum(found.values()) >= sum(MOST[step].values()) / 2, "nothing was counted"
 
 
+async def _all_published(connection: psycopg.AsyncConnection) -> bool:
+    waiting = "SELECT FROM payment.outbox WHERE published_at IS NULL"
+    return not await (await connection.execute(waiting)).fetchall()
+
+
 async def test_events_that_come_together_share_their_statements(stand: Stand) -> None:
     """Shipping is held up while eight orders are paid: it locks, changes and tells of all at once,
     or of the few it had read before and then of the others."""
@@ -132,11 +141,13 @@ async def test_events_that_come_together_share_their_statements(stand: Stand) ->
         product = await market.make_product(stock=8)
         buyers = [await market.new_customer() for _ in range(8)]
         orders = [await market.place_order(buyer, product) for buyer in buyers]
+        await _quiet(stand)
         async with record(connection, lambda: log.read_text(errors="replace")) as recording:
             os.kill(pid, signal.SIGSTOP)
             try:
                 for buyer, order in zip(buyers, orders, strict=True):
                     assert (await market.pay(buyer, order)).status_code == 201
+                await eventually(lambda: _all_published(connection), what="eight payments told")
             finally:
                 os.kill(pid, signal.SIGCONT)
             for order in orders:

@@ -15,12 +15,22 @@ from .forks import ROOT, Fork, parent
 from .plain_http import plain_client
 from .waiting import eventually
 
+NOBODY = "127.0.0.1:9"
+APART = {"KAFKA_BOOTSTRAP": NOBODY}
+"""Of a copy that joins no consumer group: one that comes and goes has all its members wait."""
+
+_given: set[int] = set()
+
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A different one each time, though nobody listens yet at those of before."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 class ServiceProcess:
