@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .errors import migrations_pending
 from .logging import describe_error, fields, get_logger
@@ -13,6 +13,7 @@ from .logging import describe_error, fields, get_logger
 log = get_logger(__name__)
 
 T = TypeVar("T")
+KeyT = TypeVar("KeyT", bound=Hashable)
 
 _STALLED_AFTER = 30.0
 
@@ -149,14 +150,14 @@ class Loop:
             return
 
 
-class Tolerance:
+class Tolerance(Generic[KeyT]):
     """For sweeps over many: one that fails, at a neighbour or in the database, keeps no other
     waiting. Several in a row mean that all would fail: the last of them ends the sweep, and in
     the next one those that failed come last, the one that failed last at the very end."""
 
     def __init__(self, most: int = 3) -> None:
         self._most = most
-        self._failed: dict[Hashable, int] = {}
+        self._failed: dict[KeyT, int] = {}
         self._failures = 0
         self._in_a_row = 0
         self._last: Exception | None = None
@@ -165,15 +166,18 @@ class Tolerance:
         """A sweep."""
         self._in_a_row, self._last = 0, None
 
-    def has_failed(self, key: Hashable) -> bool:
+    def has_failed(self, key: KeyT) -> bool:
         """The last time it was tried: its turn is after all that have not."""
         return key in self._failed
 
-    def in_turn(self, items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
+    def failed(self) -> list[KeyT]:
+        return list(self._failed)
+
+    def in_turn(self, items: Iterable[T], key: Callable[[T], KeyT]) -> list[T]:
         return sorted(items, key=lambda item: self._failed.get(key(item), 0))
 
     @contextmanager
-    def one(self, key: Hashable) -> Iterator[None]:
+    def one(self, key: KeyT) -> Iterator[None]:
         try:
             yield
         except Exception as failure:

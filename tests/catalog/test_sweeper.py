@@ -92,6 +92,25 @@ async def test_some_that_order_fails_at_keep_no_other_waiting(
     await eventually(lambda: _is(shop, product_id, (10, 0)))
 
 
+_HELD_LONG_AGO = """
+INSERT INTO catalog.reservations (id, status, created_at)
+SELECT unnest(%s::uuid[]), 'HELD', now() - interval '1 hour'"""
+
+
+async def test_more_than_a_batch_that_order_fails_at_keep_no_other_waiting(
+    own_catalog: OwnCatalog, shop: Shop, order: OrderStub
+) -> None:
+    """It has its turn when each of the older ones has failed once."""
+    [product_id] = await shop.make_ids(10)
+    older = [uuid4() for _ in range(55)]
+    order.failing |= set(older)
+    await own_catalog.query(_HELD_LONG_AGO, older)
+    await shop.hold({product_id: 1})
+    await eventually(lambda: _is(shop, product_id, (10, 0)), within=60)
+    order.failing.clear()
+    await eventually(lambda: _waiting(own_catalog, 0), within=60)
+
+
 async def test_one_that_the_database_fails_at_keeps_no_other_waiting(
     own_catalog: OwnCatalog, shop: Shop
 ) -> None:

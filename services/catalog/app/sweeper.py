@@ -22,7 +22,7 @@ class Sweeper:
         self._database = database
         self._orders = orders
         self._ttl = ttl
-        self._tolerance = Tolerance()
+        self._tolerance = Tolerance[UUID]()
 
     async def run(self, loop: Loop) -> None:
         while True:
@@ -37,7 +37,9 @@ class Sweeper:
     async def _sweep(self, loop: Loop) -> bool:
         """Settle a batch; True when there may be more to do at once."""
         async with self._database.session() as session:
-            orphans = await reservations.list_orphans(session, ttl=self._ttl, limit=_BATCH)
+            orphans = await reservations.list_orphans(
+                session, ttl=self._ttl, last=self._tolerance.failed(), limit=_BATCH
+            )
         settled = 0
         self._tolerance.begin()
         for reservation_id in self._tolerance.in_turn(orphans, lambda orphan: orphan):

@@ -69,7 +69,7 @@ class Expiry:
         self._database = database
         self._clients = clients
         self._ttl = ttl
-        self._tolerance = Tolerance()
+        self._tolerance = Tolerance[int]()
 
     async def run(self, loop: Loop) -> None:
         while True:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from psycopg.rows import DictRow
-from sqlalchemy import func, literal, select
+from sqlalchemy import ARRAY, Uuid, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.locked_rows import LockedRows
@@ -105,13 +105,18 @@ async def cancel(transaction: Transaction, reservation_id: UUID, *, order_id: in
     await _change(transaction, reservation_id, lambda reservation: reservation.cancel(order_id))
 
 
-async def list_orphans(session: AsyncSession, *, ttl: float, limit: int) -> Sequence[UUID]:
-    """Reservations that have been without an order for longer than `ttl` seconds."""
+async def list_orphans(
+    session: AsyncSession, *, ttl: float, last: Sequence[UUID], limit: int
+) -> Sequence[UUID]:
+    """Reservations that have been without an order for longer than `ttl` seconds, oldest first,
+    but those in `last` behind all others."""
     old = Reservation.created_at < func.now() - timedelta(seconds=ttl)
     query = select(Reservation.id).where(
         Reservation.status == _HELD, Reservation.order_id.is_(None), old
     )
-    return (await session.scalars(query.order_by(Reservation.created_at).limit(limit))).all()
+    behind = Reservation.id == func.any(literal(last, ARRAY(Uuid)))
+    query = query.order_by(behind, Reservation.created_at).limit(limit)
+    return (await session.scalars(query)).all()
 
 
 async def _find_held(transaction: Transaction, wanted: ReservationCreate) -> Reservation | None:
