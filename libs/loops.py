@@ -171,7 +171,12 @@ class Tolerance(Generic[KeyT]):
         return key in self._failed
 
     def failed(self) -> list[KeyT]:
-        return list(self._failed)
+        """The one that failed last at the end."""
+        return sorted(self._failed, key=self._failed.__getitem__)
+
+    def forget_all_but(self, keys: Iterable[KeyT]) -> None:
+        """The others are settled, by another replica maybe."""
+        self._failed = {key: self._failed[key] for key in keys if key in self._failed}
 
     def in_turn(self, items: Iterable[T], key: Callable[[T], KeyT]) -> list[T]:
         return sorted(items, key=lambda item: self._failed.get(key(item), 0))
@@ -180,6 +185,8 @@ class Tolerance(Generic[KeyT]):
     def one(self, key: KeyT) -> Iterator[None]:
         try:
             yield
+        except LoopStopped:
+            raise
         except Exception as failure:
             self._failures += 1
             self._failed[key] = self._failures

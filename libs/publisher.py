@@ -51,9 +51,12 @@ class Publisher:
         while waiting := await self._rows.fetch_waiting(_BATCH):
             oldest = max(oldest, waiting[0].age)
             if any(is_dead_letter_topic(row.topic) for row in waiting):
-                await self._find_lost_letters()
+                with loop.waiting():
+                    await self._find_lost_letters()
             for rows in _in_turns(waiting):
                 loop.progressed(lag_seconds=round(waiting[0].age, 3))
+                with loop.waiting():
+                    await self._meet_broker()
                 await self._publish(rows)
                 loop.checkpoint()
             if len(waiting) < _BATCH:  # whoever has committed since has woken the loop
@@ -87,7 +90,6 @@ class Publisher:
     async def _publish(self, waiting: Sequence[WaitingRow]) -> None:
         """Send the rows and mark those that the broker has; raises when any other failed."""
         async with asyncio.timeout(PUBLISH_LIMIT):
-            await self._meet_broker()
             sends = [await self._send(row) for row in waiting]
             await self._producer.flush()
             results = await asyncio.gather(*sends, return_exceptions=True)
@@ -115,7 +117,8 @@ class Publisher:
         """After a silence in which one may have come that needs to make its topics first."""
         now = asyncio.get_running_loop().time()
         if now - self._met_at > _SHORTEST_RESTART:
-            await ask_for_topics(self._producer)
+            async with asyncio.timeout(PUBLISH_LIMIT):
+                await ask_for_topics(self._producer)
         self._met_at = now
 
     async def _send(self, row: WaitingRow) -> Awaitable[RecordMetadata]:

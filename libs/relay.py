@@ -63,7 +63,8 @@ class OutboxRelay:
             publisher = Publisher(rows, producer, watch, self._service)
             await publisher.start(partitions)
             while True:
-                await publisher.resend_lost()
+                with loop.waiting():
+                    await publisher.resend_lost()
                 age = await publisher.publish_waiting(loop)
                 loop.progressed(role="leader", lag_seconds=round(age, 3))
                 await self._wait(connection, loop)

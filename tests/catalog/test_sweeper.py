@@ -100,12 +100,18 @@ SELECT unnest(%s::uuid[]), 'HELD', now() - interval '1 hour'"""
 async def test_more_than_a_batch_that_order_fails_at_keep_no_other_waiting(
     own_catalog: OwnCatalog, shop: Shop, order: OrderStub
 ) -> None:
-    """It has its turn when each of the older ones has failed once."""
+    """It has its turn when each of the older ones has failed once, and again after a failure."""
     [product_id] = await shop.make_ids(10)
-    older = [uuid4() for _ in range(55)]
-    order.failing |= set(older)
+    older, once = [uuid4() for _ in range(55)], uuid4()
+    order.failing |= {*older, once}
     await own_catalog.query(_HELD_LONG_AGO, older)
-    await shop.hold({product_id: 1})
+    await shop.hold({product_id: 1}, reservation_id=once)
+
+    async def failed_at_both() -> bool:
+        return order.asked.count(once) >= len(own_catalog.shops)
+
+    await eventually(failed_at_both, within=60)
+    order.failing.discard(once)
     await eventually(lambda: _is(shop, product_id, (10, 0)), within=60)
     order.failing.clear()
     await eventually(lambda: _waiting(own_catalog, 0), within=60)

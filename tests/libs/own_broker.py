@@ -1,6 +1,7 @@
 """A broker that a test may kill: it keeps its topics in memory, so it comes back with nothing."""
 
 import asyncio
+import signal
 import subprocess
 from contextlib import suppress
 from importlib.util import find_spec
@@ -36,6 +37,10 @@ class OwnBroker:
             stderr=subprocess.DEVNULL,
         )
         await eventually(self._listens, what="a broker that listens")
+
+    def freeze(self) -> None:
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
 
     async def kill(self) -> None:
         if self._process:

@@ -1,12 +1,12 @@
 """What a service needs is away, at the start or later; or its tables are not there yet."""
 
 import asyncio
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
 
-from tests.support.database import Query
+from tests.support.database import Query, make_query
 from tests.support.databases import alembic, create_database, migrated_database
 from tests.support.kafka import EventLog
 from tests.support.market import Market
@@ -108,28 +108,47 @@ async def test_a_relay_without_its_broker_says_so(
         await eventually(failing, what="a relay that says it fails")
 
 
-async def test_a_service_whose_broker_gives_no_answer_ends_without_cutting_its_loops_off(
-    stack: Json, query: Query, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked = []
+class SilentServer:
+    """Takes connections and requests, and says nothing."""
 
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.read(4))
+    def __init__(self) -> None:
+        self.address = f"127.0.0.1:{free_port()}"
+        self._requests = 0
+
+    async def __aenter__(self) -> Self:
+        host, _, port = self.address.partition(":")
+        self._server = await asyncio.start_server(self._say_nothing, host, int(port))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def asked(self, times: int = 1) -> bool:
+        return self._requests >= times
+
+    async def _say_nothing(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._requests += bool(await reader.read(4))
         await reader.read()
         writer.close()
 
-    server = await asyncio.start_server(say_nothing, "127.0.0.1", port := free_port())
-    env = stack["env"] | {"POSTGRES_DSN": await migrated_database(stack, query, "order")}
-    silent = {"KAFKA_BOOTSTRAP": f"127.0.0.1:{port}", "SHUTDOWN_TIMEOUT": "3"}
-    async with server, ServiceProcess("order", env, **silent):
-        await eventually(lambda: _at_least(2, asked), what="a relay and a consumer that wait")
+
+def _ended_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().err
     assert "Finished server process" in said
     assert "cut off" not in said
 
 
-async def _at_least(number: int, things: list[bytes]) -> bool:
-    return len(things) >= number
+async def test_a_service_whose_broker_gives_no_answer_ends_without_cutting_its_loops_off(
+    stack: Json, query: Query, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dsn = await migrated_database(stack, query, "order")
+    async with SilentServer() as broker:
+        limits = {"KAFKA_BOOTSTRAP": broker.address, "SHUTDOWN_TIMEOUT": "3"}
+        async with ServiceProcess("order", stack["env"], POSTGRES_DSN=dsn, **limits):
+            await eventually(lambda: broker.asked(2), what="a relay and a consumer that wait")
+    _ended_by_itself(capsys)
 
 
 async def test_no_request_fails_on_connections_of_before_the_database_restarted(
@@ -151,3 +170,39 @@ async def test_no_request_fails_on_connections_of_before_the_database_restarted(
     await eventually(gone)
     answers = await asyncio.gather(*(customer.get(path) for _ in range(8)))
     assert [answer.status_code for answer in answers] == [200] * 8
+
+
+_ORPHAN = """
+INSERT INTO catalog.reservations (id, status, created_at)
+VALUES (gen_random_uuid(), 'HELD', now() - '1h'::interval)"""
+_UNPAID = """
+INSERT INTO "order".orders (user_id, email, status, total_cents, currency, checkout_token,
+  reservation_id, address_line1, address_line2, city, country, postcode, created_at)
+VALUES (1, 'a@example.com', 'CREATED', 1, 'USD', 't', gen_random_uuid(), 'a', '', 'b', 'IE', 'c',
+  now() - '1h'::interval)"""
+
+
+@pytest.mark.parametrize(
+    ("service", "neighbour", "work"),
+    [("catalog", "ORDER_BASE", _ORPHAN), ("order", "PAYMENT_BASE", _UNPAID)],
+    ids=["catalog", "order"],
+)
+async def test_a_sweep_that_waits_for_a_neighbour_is_not_cut_off_at_the_end(
+    stack: Json,
+    query: Query,
+    capsys: pytest.CaptureFixture[str],
+    service: str,
+    neighbour: str,
+    work: str,
+) -> None:
+    dsn = await migrated_database(stack, query, service)
+    await make_query(dsn)(work)
+    async with SilentServer() as server:
+        limits = {
+            "HTTP_TIMEOUT": "30",
+            "SHUTDOWN_TIMEOUT": "3",
+            neighbour: f"http://{server.address}",
+        }
+        async with ServiceProcess(service, stack["env"], POSTGRES_DSN=dsn, **APART, **limits):
+            await eventually(server.asked, what="a sweep that waits")
+    _ended_by_itself(capsys)

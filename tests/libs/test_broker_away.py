@@ -93,6 +93,30 @@ async def test_a_broker_away_at_the_start_and_later_costs_no_request_and_no_even
         await _takes_events(broker, own_env)
 
 
+async def test_a_relay_whose_broker_freezes_is_not_cut_off_at_the_end(
+    market: Market,
+    product: Json,
+    own_env: Json,
+    broker: OwnBroker,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await broker.up()
+    limits = {"KAFKA_BOOTSTRAP": broker.address, "SHUTDOWN_TIMEOUT": "4"}
+    async with ServiceProcess("payment", own_env, **limits) as copy:
+        order_id = await _pay(copy, market, await market.new_customer(), product)
+        await _published(broker, order_id)
+        broker.freeze()
+
+        async def waits() -> bool:
+            relay = (await health_of(market.api, copy))["loops"]["relay"]
+            return bool(relay["last_progress_seconds"] > 2)
+
+        await eventually(waits, what="a relay that waits for the broker")
+    said = capsys.readouterr().err
+    assert "Finished server process" in said
+    assert "cut off" not in said
+
+
 async def test_an_idle_relay_notices_that_the_broker_forgot(
     market: Market, product: Json, own_env: Json, broker: OwnBroker
 ) -> None:

@@ -81,7 +81,7 @@ async def _restart(stand: Stand, api: httpx.AsyncClient) -> None:
         new = all(stand.pid(name) != pid for name, pid in killed.items())
         return new and all(_takes_part(answer) for answer in answers)
 
-    await eventually(healthy, within=30, what="services up again")
+    await eventually(healthy, within=60, what="services up again")
 
 
 def _takes_part(answer: httpx.Response) -> bool:

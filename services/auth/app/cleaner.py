@@ -18,5 +18,6 @@ class Cleaner:
             async with self._database.session() as session:
                 forgotten = await service.delete_expired(session, limit=_BATCH)
             loop.progressed()
+            loop.checkpoint()
             if forgotten < _BATCH:
                 await loop.sleep(_EVERY_SECONDS)

@@ -40,19 +40,22 @@ class Sweeper:
             orphans = await reservations.list_orphans(
                 session, ttl=self._ttl, last=self._tolerance.failed(), limit=_BATCH
             )
+        if len(orphans) < _BATCH:
+            self._tolerance.forget_all_but(orphans)
         settled = 0
         self._tolerance.begin()
-        for reservation_id in self._tolerance.in_turn(orphans, lambda orphan: orphan):
+        for reservation_id in orphans:
             with self._tolerance.one(reservation_id):
-                await self._settle(reservation_id)
+                await self._settle(reservation_id, loop)
                 settled += 1
             loop.progressed(waiting=len(orphans) - settled)
         loop.progressed(waiting=len(orphans) - settled)
         self._tolerance.end()
         return settled == _BATCH
 
-    async def _settle(self, reservation_id: UUID) -> None:
-        order_id = await self._orders.claim(reservation_id)
+    async def _settle(self, reservation_id: UUID, loop: Loop) -> None:
+        with loop.waiting():
+            order_id = await self._orders.claim(reservation_id)
         async with self._database.transaction() as transaction:
             if order_id is None:
                 await reservations.release(transaction, reservation_id)

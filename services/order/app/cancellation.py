@@ -85,7 +85,7 @@ class Expiry:
         self._tolerance.begin()
         async for order in self._in_turn():
             with self._tolerance.one(order.id):
-                paid += not await self._expire(order)
+                paid += not await self._expire(order, loop)
             loop.progressed(paid_unheard=paid)
             loop.checkpoint()
         loop.progressed(paid_unheard=paid)
@@ -109,12 +109,14 @@ class Expiry:
         async with self._database.session() as session:
             return await service.list_unpaid(session, ttl=self._ttl, after=after, limit=_BATCH)
 
-    async def _expire(self, order: Order) -> bool:
+    async def _expire(self, order: Order, loop: Loop) -> bool:
         """False when it is paid, whose event we shall see."""
         reason = "not paid in time"
         try:
-            await self._clients.payment.close(order)
-            await self._clients.shipping.cancel(order, reason=reason)
+            with loop.waiting():
+                await self._clients.payment.close(order)
+            with loop.waiting():
+                await self._clients.shipping.cancel(order, reason=reason)
             await _cancel_agreed(self._database, order.id, reason)
         except (OrderIsPaid, OrderNotCancellable):
             return False

@@ -109,12 +109,12 @@ async def list_orphans(
     session: AsyncSession, *, ttl: float, last: Sequence[UUID], limit: int
 ) -> Sequence[UUID]:
     """Reservations that have been without an order for longer than `ttl` seconds, oldest first,
-    but those in `last` behind all others."""
+    and behind all others those in `last`, in its order."""
     old = Reservation.created_at < func.now() - timedelta(seconds=ttl)
     query = select(Reservation.id).where(
         Reservation.status == _HELD, Reservation.order_id.is_(None), old
     )
-    behind = Reservation.id == func.any(literal(last, ARRAY(Uuid)))
+    behind = func.array_position(literal(last, ARRAY(Uuid)), Reservation.id).nulls_first()
     query = query.order_by(behind, Reservation.created_at).limit(limit)
     return (await session.scalars(query)).all()
 
