@@ -58,7 +58,6 @@ class Publisher:
                 with loop.waiting():
                     await self._meet_broker()
                 await self._publish(rows)
-                loop.checkpoint()
             if len(waiting) < _BATCH:  # whoever has committed since has woken the loop
                 break
         return oldest

@@ -19,6 +19,7 @@ from scripts.havoc.shop import Shop
 from scripts.havoc.steps import Steps
 from scripts.havoc.verify import find_lost
 from tests.audit.tools import find_breaches
+from tests.support.health import takes_part
 from tests.support.waiting import eventually
 
 from .pair import Pair
@@ -86,9 +87,7 @@ async def _is_healthy(pair: Pair, url: str) -> bool:
         health = await pair.health(url)
     except (httpx.TransportError, ValueError):
         return False
-    consumer = health.get("loops", {}).get("consumer")
-    takes_part = consumer is None or bool(consumer.get("partitions"))
-    return takes_part and all(said == "ok" for said in health["checks"].values())
+    return takes_part(health) and all(said == "ok" for said in health["checks"].values())
 
 
 async def _all_healthy(pair: Pair) -> bool:

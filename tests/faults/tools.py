@@ -13,6 +13,7 @@ import httpx
 from scripts.localstack import Folder
 from tests.audit.tools import Stand
 from tests.support.gates import Gate, gate
+from tests.support.health import takes_part
 from tests.support.kafka import EventLog
 from tests.support.market import Json, Market
 from tests.support.people import Customer
@@ -65,7 +66,7 @@ class Faults:
                     health = await self.market.api.get(f"{self.url(name)}/health", timeout=3)
                 except httpx.TransportError:
                     return False
-                return bool(health.json()["loops"]["consumer"].get("partitions"))
+                return takes_part(health.json())
 
             await eventually(works, within=60, what=f"{name} up again")
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.database import Query, make_query
 from tests.support.databases import alembic, create_database, migrated_database
+from tests.support.health import assert_ended_by_itself
 from tests.support.kafka import EventLog
 from tests.support.market import Market
 from tests.support.people import Customer
@@ -134,12 +135,6 @@ class SilentServer:
         writer.close()
 
 
-def _ended_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    said = capsys.readouterr().err
-    assert "Finished server process" in said
-    assert "cut off" not in said
-
-
 async def test_a_service_whose_broker_gives_no_answer_ends_without_cutting_its_loops_off(
     stack: Json, query: Query, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,7 +143,7 @@ async def test_a_service_whose_broker_gives_no_answer_ends_without_cutting_its_l
         limits = {"KAFKA_BOOTSTRAP": broker.address, "SHUTDOWN_TIMEOUT": "3"}
         async with ServiceProcess("order", stack["env"], POSTGRES_DSN=dsn, **limits):
             await eventually(lambda: broker.asked(2), what="a relay and a consumer that wait")
-    _ended_by_itself(capsys)
+    assert_ended_by_itself(capsys.readouterr().err)
 
 
 async def test_no_request_fails_on_connections_of_before_the_database_restarted(
@@ -205,4 +200,4 @@ async def test_a_sweep_that_waits_for_a_neighbour_is_not_cut_off_at_the_end(
         }
         async with ServiceProcess(service, stack["env"], POSTGRES_DSN=dsn, **APART, **limits):
             await eventually(server.asked, what="a sweep that waits")
-    _ended_by_itself(capsys)
+    assert_ended_by_itself(capsys.readouterr().err)

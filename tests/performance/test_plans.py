@@ -15,6 +15,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.support.health import takes_part
 from tests.support.market import Market
 from tests.support.people import make_admin
 from tests.support.waiting import eventually
@@ -79,15 +80,9 @@ async def _restart(stand: Stand, api: httpx.AsyncClient) -> None:
     async def healthy() -> bool:
         answers = [await api.get(f"/{name}/health") for name in killed]
         new = all(stand.pid(name) != pid for name, pid in killed.items())
-        return new and all(_takes_part(answer) for answer in answers)
+        return new and all(one.is_success and takes_part(one.json()) for one in answers)
 
     await eventually(healthy, within=60, what="services up again")
-
-
-def _takes_part(answer: httpx.Response) -> bool:
-    """Up, and with its part of the events if it takes some."""
-    consumer = answer.json().get("loops", {}).get("consumer") if answer.is_success else {}
-    return consumer is None or bool(consumer.get("partitions"))
 
 
 def _of_services(recording: Recording, stand: Stand) -> list[Statement]:

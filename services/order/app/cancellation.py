@@ -87,7 +87,6 @@ class Expiry:
             with self._tolerance.one(order.id):
                 paid += not await self._expire(order, loop)
             loop.progressed(paid_unheard=paid)
-            loop.checkpoint()
         loop.progressed(paid_unheard=paid)
         self._tolerance.end()
 
