@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+import aiokafka.conn
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError, for_code
@@ -19,6 +20,22 @@ _CLOSE_LIMIT = 3.0
 _TOPIC_ALREADY_EXISTS = 36
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Above the broker's usual 1 MB, so that its largest message still fits a dead-letter topic."""
+
+
+class _Connection(aiokafka.conn.AIOKafkaConnection):  # type: ignore[misc]
+    """Whose broker has just hung up: uvloop's transport raises RuntimeError when written to then.
+
+    aiokafka knows OSError only (its issue 1038), and a client's task that ends of anything else
+    leaves all that wait for it waiting for ever.
+    """
+
+    def send(self, request: Any, expect_response: bool = True) -> Any:
+        if self._writer is not None and self._writer.is_closing():
+            self.close(reason=aiokafka.conn.CloseReason.CONNECTION_BROKEN)
+        return super().send(request, expect_response)
+
+
+aiokafka.conn.AIOKafkaConnection = _Connection
 
 
 def make_producer(settings: DatabaseSettings, service: str) -> AIOKafkaProducer:

@@ -1,13 +1,13 @@
 """Carts in Redis, one hash a user; its failures become our errors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar, cast
 from uuid import uuid4
 
 from fastapi import Depends, Request
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -120,7 +120,7 @@ async def _call(run: Callable[[], Awaitable[AnswerT]], *, repeatable: bool = Tru
 @asynccontextmanager
 async def cart_store(context: ServiceContext[CartSettings]) -> AsyncIterator[None]:
     """Opens the store for the service's life; Redis may be away and come later."""
-    redis = Redis.from_pool(_make_pool(context.settings))
+    redis = Redis.from_pool(make_pool(context.settings))
     store = CartStore(redis, ttl=context.settings.cart_ttl)
     context.app.state.carts = store
     context.checks.append(Check("redis", store.ping))
@@ -131,13 +131,24 @@ async def cart_store(context: ServiceContext[CartSettings]) -> AsyncIterator[Non
             await redis.aclose()
 
 
-def _make_pool(settings: CartSettings) -> BlockingConnectionPool:
+class StoreConnection(Connection):
+    """Whose server has just hung up: uvloop's transport raises RuntimeError when written to then,
+    and redis-py takes only an OSError for a lost connection."""
+
+    async def _send_packed_command(self, command: Iterable[bytes]) -> None:
+        if self._writer is not None and self._writer.is_closing():
+            raise ConnectionResetError("the server hung up")
+        await super()._send_packed_command(command)
+
+
+def make_pool(settings: CartSettings) -> BlockingConnectionPool:
     """Retries nothing by itself, since it can't know what may be repeated.
 
     A connection that was closed while idle is noticed when it is taken from the pool, which
     redis-py does not do with the notifications that come with protocol 3.
     """
     options: dict[str, Any] = {
+        "connection_class": StoreConnection,  # unless the URL is one for TLS or a Unix socket
         **parse_url(settings.redis_url),
         "max_connections": settings.redis_pool_size,
         "timeout": settings.redis_timeout,
