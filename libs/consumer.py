@@ -17,7 +17,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import KafkaError
 
 from .config import DatabaseSettings
-from .consumer_place import Membership, Offsets, PlaceWatch, lag, measure, rewind
+from .consumer_place import Membership, Offsets, PlaceWatch, Silence, lag, measure, rewind
 from .database_errors import database_unavailable
 from .db import Database
 from .dead_letters import DeadLetters
@@ -80,6 +80,7 @@ class EventConsumer:
         prepare: Prepare | None = None,
     ) -> None:
         self._settings = settings
+        self._session_timeout = settings.kafka_session_timeout_ms / 1000
         self._database = database
         self._handlers = handlers
         self._prepare = prepare
@@ -93,7 +94,7 @@ class EventConsumer:
             await ensure_topics(self._settings, self._topics)
         consumer = self._make_consumer()
         offsets = Offsets(consumer)
-        membership = Membership(self._settings.kafka_session_timeout_ms / 1000, offsets)
+        membership = Membership(self._session_timeout, offsets)
         consumer.subscribe(self._topics, listener=membership)
         try:
             with loop.waiting():
@@ -108,12 +109,14 @@ class EventConsumer:
         self, consumer: AIOKafkaConsumer, membership: Membership, offsets: Offsets, loop: Loop
     ) -> None:
         backoff, watch = Backoff(), PlaceWatch(offsets)
+        silence = Silence(consumer, self._session_timeout)
         while True:
             membership.check()
             with loop.waiting():
                 wait = math.ceil(1000 * offsets.wait(_POLL_SECONDS))
                 batches = await consumer.getmany(timeout_ms=wait, max_records=_BATCH)
             records = [record for batch in batches.values() for record in batch]
+            silence.check(records)
             try:
                 await self._take(records)
             except _TransientFault as fault:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError, 
 
 from .config import DatabaseSettings
 from .letter_format import dead_letter_topic, is_dead_letter_topic
-from .logging import fields, get_logger
+from .logging import describe_error, fields, get_logger
 
 log = get_logger(__name__)
 
@@ -86,7 +86,12 @@ async def close_client(client: _Client) -> None:
 async def _cut_off(client: _Client) -> None:
     network = getattr(client, "_client", None)  # aiokafka has no other way
     if network is not None:
-        await network.close()
+        try:
+            await network.close()
+        except Exception as error:  # what ended a task of its own, raised once more
+            log.warning(
+                "a Kafka client's task had ended", extra=fields(error=describe_error(error))
+            )
 
 
 async def ensure_topics(settings: DatabaseSettings, topics: Iterable[str]) -> dict[str, int]:

@@ -42,6 +42,10 @@ class OwnBroker:
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
 
+    def thaw(self) -> None:
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
     async def kill(self) -> None:
         if self._process:
             self._process.kill()
