@@ -17,14 +17,14 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import KafkaError
 
 from .config import DatabaseSettings
-from .consumer_place import Membership, Offsets, PlaceWatch, Silence, lag, measure, rewind
+from .consumer_place import Membership, Offsets, PlaceWatch, lag, measure, rewind
 from .database_errors import database_unavailable
 from .db import Database
 from .dead_letters import DeadLetters
 from .errors import Conflict, NotFound, Unavailable, sqlstate
 from .events import Event, EventData, InvalidEvent, UnknownEventType, decode
 from .inbox import InboxMixin, claim
-from .kafka import REQUEST_TIMEOUT_MS, close_client, ensure_topics
+from .kafka import REQUEST_TIMEOUT_MS, check_alive, close_client, ensure_topics
 from .letter_format import is_for
 from .logging import describe_error, fields, get_logger, request_id_var
 from .loops import Backoff, Loop
@@ -80,7 +80,6 @@ class EventConsumer:
         prepare: Prepare | None = None,
     ) -> None:
         self._settings = settings
-        self._session_timeout = settings.kafka_session_timeout_ms / 1000
         self._database = database
         self._handlers = handlers
         self._prepare = prepare
@@ -94,7 +93,7 @@ class EventConsumer:
             await ensure_topics(self._settings, self._topics)
         consumer = self._make_consumer()
         offsets = Offsets(consumer)
-        membership = Membership(self._session_timeout, offsets)
+        membership = Membership(self._settings.kafka_session_timeout_ms / 1000, offsets)
         consumer.subscribe(self._topics, listener=membership)
         try:
             with loop.waiting():
@@ -109,14 +108,13 @@ class EventConsumer:
         self, consumer: AIOKafkaConsumer, membership: Membership, offsets: Offsets, loop: Loop
     ) -> None:
         backoff, watch = Backoff(), PlaceWatch(offsets)
-        silence = Silence(consumer, self._session_timeout)
         while True:
-            membership.check()
+            check_alive(consumer)
             with loop.waiting():
                 wait = math.ceil(1000 * offsets.wait(_POLL_SECONDS))
-                batches = await consumer.getmany(timeout_ms=wait, max_records=_BATCH)
+                async with asyncio.timeout(membership.limit):  # a rebalance makes it wait longer
+                    batches = await consumer.getmany(timeout_ms=wait, max_records=_BATCH)
             records = [record for batch in batches.values() for record in batch]
-            silence.check(records)
             try:
                 await self._take(records)
             except _TransientFault as fault:

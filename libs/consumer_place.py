@@ -19,57 +19,26 @@ _COMMIT_LIMIT = 10.0
 _LAST_COMMIT_LIMIT = 2.0
 _COMMIT_EVERY = 0.2
 _SESSIONS_A_REBALANCE = 6
-_SESSIONS_OF_SILENCE = 10
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Whether the group gives us our part: between two assignments nothing is consumed.
+    """Our part in the group: what we have taken is committed before it goes to another member.
 
     A rebalance takes a session timeout, when a member has died, and up to five on Tansu, when one
     joins in its midst (a new member at each of them would keep it from ever ending). One that
-    takes longer has been forgotten by the group's coordinator, and only a new member starts
-    another.
+    takes longer than `limit`, in seconds, has been forgotten by the group's coordinator, and only
+    a new member starts another.
     """
 
     def __init__(self, session_timeout: float, offsets: "Offsets") -> None:
         self.limit = _SESSIONS_A_REBALANCE * session_timeout
         self._offsets = offsets
-        self._since: float | None = time.monotonic()
 
     async def on_partitions_revoked(self, revoked: object) -> None:
-        self._since = time.monotonic()
         await self._offsets.close()
 
     async def on_partitions_assigned(self, assigned: object) -> None:
-        self._since = None
-
-    def check(self) -> None:
-        """Raises TimeoutError when the group takes too long."""
-        if self._since is not None and time.monotonic() - self._since > self.limit:
-            raise TimeoutError("the consumer group gives no assignment")
-
-
-class Silence:
-    """For how long nothing has been heard of our partitions: a fetch without messages is an answer.
-
-    A client comes back by itself from a broker that was away. One whose own task has ended does
-    not, and says nothing of it: only a new client does.
-    """
-
-    def __init__(self, consumer: AIOKafkaConsumer, session_timeout: float) -> None:
-        self._consumer = consumer
-        self._limit = _SESSIONS_OF_SILENCE * session_timeout
-        self._heard: set[tuple[TopicPartition, int | None]] = set()
-        self._since = time.monotonic()
-
-    def check(self, records: Sequence[ConsumerRecord]) -> None:
-        """After each turn. Raises TimeoutError when it lasts too long."""
-        places = self._consumer.assignment()
-        heard = {(place, self._consumer.last_poll_timestamp(place)) for place in places}
-        if records or not places or heard != self._heard:
-            self._heard, self._since = heard, time.monotonic()
-        elif time.monotonic() - self._since > self._limit:
-            raise TimeoutError("the broker says nothing of our partitions")
+        pass
 
 
 def rewind(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:

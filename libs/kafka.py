@@ -5,18 +5,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import aiokafka.conn
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from .config import DatabaseSettings
 from .letter_format import dead_letter_topic, is_dead_letter_topic
-from .logging import describe_error, fields, get_logger
+from .logging import fields, get_logger
 
 log = get_logger(__name__)
 
 REQUEST_TIMEOUT_MS = 10_000
 _CLOSE_LIMIT = 3.0
+_CLIENT_TASKS = (
+    *("_sync_task", "_coordination_task", "_heartbeat_task", "_commit_refresh_task"),
+    *("_fetch_task", "_sender_task"),
+)
 _TOPIC_ALREADY_EXISTS = 36
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Above the broker's usual 1 MB, so that its largest message still fits a dead-letter topic."""
@@ -65,33 +74,49 @@ class _Client(Protocol):
     async def stop(self) -> None: ...
 
 
+def check_alive(consumer: AIOKafkaConsumer) -> None:
+    """Raises KafkaError when a task of the client's own has ended: it would fetch nothing more, or
+    wait for ever once it has lost its connection, and say nothing of either."""
+    for task in (consumer._client._sync_task, consumer._fetcher.error_future):
+        if task.done():
+            raise KafkaError("a task of the Kafka client has ended")
+
+
 async def close_client(client: _Client) -> None:
     """Within a limit, and whatever state its broker is in.
 
     A consumer that waits for its group heeds neither a close nor a cancellation, and would be a
-    member that never answers: then its connections are cut under it.
+    member that never answers, or one that takes part and takes nothing.
     """
     closing = asyncio.create_task(client.stop())
     await asyncio.wait({closing}, timeout=_CLOSE_LIMIT)
-    if not closing.done():
-        log.warning("a Kafka client does not close, cutting it off")
-        await _cut_off(client)
+    if trouble := _why_not_closed(closing):
+        log.warning("a Kafka client does not close, cutting it off", extra=fields(error=trouble))
+        _cut_off(client)
         await asyncio.wait({closing}, timeout=_CLOSE_LIMIT)
-    if not closing.done():
         closing.cancel()
-    elif not closing.cancelled() and (error := closing.exception()):
-        log.warning("closing a Kafka client failed", extra=fields(error=type(error).__name__))
 
 
-async def _cut_off(client: _Client) -> None:
-    network = getattr(client, "_client", None)  # aiokafka has no other way
-    if network is not None:
-        try:
-            await network.close()
-        except Exception as error:  # what ended a task of its own, raised once more
-            log.warning(
-                "a Kafka client's task had ended", extra=fields(error=describe_error(error))
-            )
+def _why_not_closed(closing: asyncio.Task[None]) -> str:
+    if not closing.done():
+        return "no end"
+    if closing.cancelled():
+        return "cancelled"
+    error = closing.exception()
+    return type(error).__name__ if error else ""
+
+
+def _cut_off(client: _Client) -> None:
+    """aiokafka has no way to do so: its tasks are ended and its connections cut."""
+    for name in ("_client", "client", "_coordinator", "_fetcher", "_sender"):
+        part = getattr(client, name, None)
+        own = (getattr(part, task, None) for task in _CLIENT_TASKS)
+        for task in filter(None, [*own, *getattr(part, "_pending_tasks", ())]):
+            task.cancel()
+        for connection in list(getattr(part, "_conns", {}).values()):
+            if connection._writer is not None:
+                connection._writer.transport.abort()
+            connection.close()
 
 
 async def ensure_topics(settings: DatabaseSettings, topics: Iterable[str]) -> dict[str, int]:

@@ -69,7 +69,7 @@ class OutboxRelay:
                 loop.progressed(role="leader", lag_seconds=round(age, 3))
                 await self._wait(connection, loop)
         finally:
-            await close_client(watch)
+            await watch.stop()
             await close_client(producer)
 
     async def _wait(self, connection: Connection, loop: Loop) -> None:

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from .config import DatabaseSettings
-from .kafka import REQUEST_TIMEOUT_MS
+from .kafka import REQUEST_TIMEOUT_MS, check_alive, close_client
 from .letter_format import is_dead_letter_topic
 from .outbox_rows import OutboxRows, Position
 
@@ -37,7 +37,7 @@ class TopicWatch:
         await self._consumer.start()
 
     async def stop(self) -> None:
-        await self._consumer.stop()
+        await close_client(self._consumer)
 
     async def find_lost(self, highest: Mapping[Position, int]) -> dict[Position, int]:
         """The first lost offset of each partition that no longer has our highest one.
@@ -118,6 +118,7 @@ class TopicWatch:
         try:
             batches: Mapping[TopicPartition, Sequence[ConsumerRecord]]
             batches = await self._consumer.getmany(timeout_ms=int(limit * 1000) + 1)
+            check_alive(self._consumer)  # else what it can't fetch would count as lost
         except OffsetOutOfRangeError as error:
             for partition in error.args[0]:
                 del wanted[partition]

@@ -9,7 +9,6 @@ from aiokafka import ConsumerRecord
 
 from libs.config import DatabaseSettings
 from libs.kafka import ask_for_topics, close_client, make_producer
-from scripts.topics.groups import read_committed
 from tests.support.database import Query, make_query
 from tests.support.databases import alembic, create_database, migrated_database
 from tests.support.health import assert_ended_by_itself
@@ -60,7 +59,7 @@ async def _published(broker: OwnBroker, *order_ids: int) -> None:
             await eventually(there, within=RECOVERY, what="the event of a payment")
 
 
-async def _takes_events(broker: OwnBroker, env: Json, *, within: float = RECOVERY) -> None:
+async def _takes_events(broker: OwnBroker, env: Json) -> None:
     query = make_query(env["POSTGRES_DSN"])
     async with Publisher(broker.address) as publish:
         event_id: UUID = await publish.event(cancelled(10**9))
@@ -68,7 +67,7 @@ async def _takes_events(broker: OwnBroker, env: Json, *, within: float = RECOVER
     async def taken() -> bool:
         return bool(await query("SELECT 1 FROM payment.inbox WHERE event_id = %s", event_id))
 
-    await eventually(taken, within=within, what="an event taken")
+    await eventually(taken, within=RECOVERY, what="an event taken")
 
 
 async def test_a_broker_away_at_the_start_and_later_costs_no_request_and_no_event(
@@ -115,30 +114,6 @@ async def test_a_relay_whose_broker_freezes_is_not_cut_off_at_the_end(
 
         await eventually(waits, what="a relay that waits for the broker")
     assert_ended_by_itself(capsys.readouterr().err)
-
-
-async def test_a_consumer_that_hears_nothing_for_long_says_so_and_comes_back_with_a_new_client(
-    market: Market, own_env: Json, broker: OwnBroker
-) -> None:
-    """It may be the client that has ended, and not the broker."""
-    await broker.up()
-    env = {**own_env, "KAFKA_BOOTSTRAP": broker.address, "KAFKA_SESSION_TIMEOUT_MS": "1000"}
-    async with ServiceProcess("payment", env) as copy:
-        await _takes_events(broker, own_env)
-
-        async def has_nothing_to_commit() -> bool:
-            return bool((await read_committed(broker.address))["payment"])
-
-        await eventually(has_nothing_to_commit)
-        broker.freeze()
-
-        async def says_so() -> bool:
-            check: str = (await health_of(market.api, copy))["checks"]["loop consumer"]
-            return check.startswith("failing")
-
-        await eventually(says_so, within=60, what="a consumer that has given its client up")
-        broker.thaw()
-        await _takes_events(broker, own_env, within=20)  # the client given up may be a member yet
 
 
 async def test_an_idle_relay_notices_that_the_broker_forgot(

@@ -124,7 +124,8 @@ def smtp_check(settings: NotificationsSettings) -> Check:
         reader, writer = await asyncio.open_connection(settings.smtp_host, settings.smtp_port)
         try:
             greeting = await reader.readline()
-            writer.write(b"QUIT\r\n")
+            if not writer.is_closing():  # uvloop raises there, when the server has hung up
+                writer.write(b"QUIT\r\n")
         finally:
             writer.close()
         if not greeting.startswith(b"220"):
