@@ -1,15 +1,36 @@
-"""uvicorn's HTTP protocol, whose answers leave in one piece: `uvicorn --http
-libs.http_protocol:Protocol`."""
+"""uvicorn's HTTP protocol, whose answers leave in one piece, and which loses no request at the end:
+`uvicorn --http libs.http_protocol:Protocol`."""
 
 import asyncio
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_LAST_REQUEST_SECONDS = 1.0
+
 
 class Protocol(HttpToolsProtocol):
     """uvicorn writes the head of an answer and its body one after the other, and its loop sends
-    each at once: two packets, for each of which the receiver is woken."""
+    each at once: two packets, for each of which the receiver is woken.
+
+    When it stops it closes the connections that wait for their next request, and one that is on
+    its way is lost; a gateway can't know whether it may send it again. Here it is answered still,
+    as the last one: its client is told so.
+    """
+
+    _stopping = False
+
+    def shutdown(self) -> None:
+        self._stopping = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(_LAST_REQUEST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self._stopping and self.cycle:
+            self.cycle.keep_alive = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast("asyncio.Transport", _Joining(transport, self.loop)))
