@@ -89,6 +89,7 @@ async def close_client(client: _Client) -> None:
     member that never answers, or one that takes part and takes nothing.
     """
     closing = asyncio.create_task(client.stop())
+    closing.add_done_callback(_why_not_closed)  # whenever that is, its error is taken note of
     await asyncio.wait({closing}, timeout=_CLOSE_LIMIT)
     if trouble := _why_not_closed(closing):
         log.warning("a Kafka client does not close, cutting it off", extra=fields(error=trouble))
