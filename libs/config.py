@@ -105,6 +105,7 @@ class DatabaseSettings(ServiceSettings):
         "kafka:9092", validation_alias=AliasChoices("KAFKA_BOOTSTRAP", "KAFKA_BROKERS")
     )
     kafka_fetch_max_wait_ms: Annotated[int, Field(ge=1, le=5_000)] = 500
+    """Well below the 10 s after which a request without an answer ends its connection."""
     kafka_session_timeout_ms: Annotated[int, Field(ge=1000, le=300_000)] = 6_000
     """What a replica's partitions wait for when it dies; Kafka takes no less than 6 s."""
     kafka_enable_idempotence: bool = True

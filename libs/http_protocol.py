@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, whose answers leave in one piece, and which loses no request at the end:
+"""uvicorn's HTTP protocol, whose answers leave in one piece, and which ends politely:
 `uvicorn --http libs.http_protocol:Protocol`."""
 
 import asyncio
@@ -15,7 +15,8 @@ class Protocol(HttpToolsProtocol):
 
     When it stops it closes the connections that wait for their next request, and one that is on
     its way is lost; a gateway can't know whether it may send it again. Here it is answered still,
-    as the last one: its client is told so.
+    as the last one: its client is told so. Only a connection that nobody has used for a second is
+    closed without a word.
     """
 
     _stopping = False

@@ -66,6 +66,7 @@ async def test_a_request_on_its_way_as_the_service_stops_is_answered_as_the_last
             await eventually(takes_no_more_connections)
             for client in (used, unused):
                 client.sendall(request)
+            for client in (used, unused):
                 answer = _read(client, body=True)
                 assert answer.startswith(b"HTTP/1.1 200 OK")
                 assert b"connection: close" in answer.lower()
