@@ -45,6 +45,7 @@ def test_a_service_with_a_wrong_setting_ends_with_one_line_and_code_2() -> None:
         ("payment", "POSTGRES_DSN", "postgresql+psycopg://u:secret-word@db:port/x"),
         ("payment", "ORDER_BASE", "order:8000"),
         ("payment", "KAFKA_FETCH_MAX_WAIT_MS", "soon"),
+        ("payment", "KAFKA_FETCH_MAX_WAIT_MS", "10000"),
         ("payment", "LOG_LEVEL", "LOUD"),
         ("payment", "JWT_ALGORITHM", "none"),
         ("order", "ORDER_PAYMENT_TTL", "-1"),
